@@ -1,0 +1,151 @@
+package agreements
+
+import (
+	"math/big"
+
+	"github.com/uptally/uptally"
+)
+
+// Class is where a millisecond of the period went in the point account. Each is in exactly one.
+type Class uint8
+
+const (
+	ClassUp Class = iota + 1
+	ClassDown
+	ClassExcluded
+	ClassOutside
+	ClassUnknown
+)
+
+var classNames = [...]string{ClassUp: "up", ClassDown: "down", ClassExcluded: "excluded", ClassOutside: "outside", ClassUnknown: "unknown"}
+
+// String returns the word used in statements and metrics.
+func (c Class) String() string { return classNames[c] }
+
+// Piece is a stretch of one class. Rule names what excluded it ("maintenance: Sunday night", "exclusion: force majeure").
+type Piece struct {
+	Interval
+	Class Class
+	Rule  string
+}
+
+// Account is one service (or the services together) over one period.
+type Account struct {
+	Service string // one name where the version says each, else the names joined by " + "
+	Period  Interval
+	Terms   *Version
+
+	// Pieces covers the period without a gap in order of time; ByClass are its sums in milliseconds, Rules the sums of
+	// the excluded class by rule. The sums add up to the period exactly.
+	Pieces  []Piece
+	ByClass [ClassUnknown + 1]int64
+	Rules   []RuleSum
+
+	// Eligible (T) is the window less exclusions, unknown included. Denominator (D) is what the agreement divides by.
+	// Unknown (U) is all unknown inside T; LeftOut (U') the part the point figure's denominator leaves out.
+	Eligible, Denominator, Unknown, LeftOut int64
+
+	// The tracks after the contract rules, clipped to eligible time.
+	Certain, Point, Possible Set
+	Availability             Bounds
+
+	// Experienced is the figure as experienced: 24x7, nothing excluded, no minimum.
+	Experienced Bounds
+	// ExperiencedDown is the point downtime behind it, in milliseconds.
+	ExperiencedDown int64
+
+	Outages []Outage
+	Applied []Applied
+	Credit  Credit
+
+	// Insufficient: unknown is more than the version's share of eligible time.
+	Insufficient bool
+	Blind        int64
+	OneSite      bool
+}
+
+// Bounds is an availability with its two bounds as exact fractions of one: Low ≤ Point ≤ High. All are nil where there is
+// no eligible time; Point alone is nil where nothing was measured.
+type Bounds struct {
+	Low, Point, High *big.Rat
+}
+
+// RuleSum is the excluded time of one rule in milliseconds.
+type RuleSum struct {
+	Rule   string
+	Millis int64
+}
+
+// Outage is one stretch of the point track (or, where Counted is 0, one that a rule dropped or excluded), with the
+// brackets of its ends.
+type Outage struct {
+	Edge
+	// At is the outage in the point track before cuts.
+	At Interval
+	// Counted is what it adds to the point downtime, in milliseconds; Why says what became of the rest, in words.
+	Counted int64
+	Why     string
+}
+
+// Applied is one maintenance window or exclusion and what became of it.
+type Applied struct {
+	// EntryID is the entry's number, or 0 for a recurring window of the contract.
+	EntryID int64
+	Rule    string
+	At      Interval
+	// Counted is the excluded part, in milliseconds; Why says what did not qualify, in words; empty where all of it did.
+	Counted int64
+	Why     string
+}
+
+// Credit is the money owed for the period. Source: docs/measuring.md, A10.
+type Credit struct {
+	Proven, Point, Max CreditRow
+	// Charged is the one of the three that the version invoices or claims.
+	Charged CreditRow
+	// Determined: proven and max agree, so the credit does not depend on what is uncertain.
+	Determined bool
+	// OnlyUnknown: the difference comes from unknown time alone.
+	OnlyUnknown bool
+	// Steps are the rows between proven and max, with the room each track has.
+	Steps []TierStep
+}
+
+// CreditRow is a tier and what it pays.
+type CreditRow struct {
+	// Tier is the row in words, such as "< 99.9% and >= 99.0%"; empty where none holds.
+	Tier    string
+	Percent *big.Rat // share of the fee before the cap
+	Exact   *big.Rat // credit in minor units, after the cap, unrounded
+	Minor   int64    // rounded half up once
+	Capped  bool
+}
+
+// TierStep is the distance of each track from a row's limit.
+type TierStep struct {
+	Tier string
+	// Allowed is the downtime of the row's limit; the rests are Allowed less the track's downtime, negative where it is
+	// over; all in milliseconds, rounded toward −∞.
+	Allowed                  int64
+	Certain, Point, Possible int64
+}
+
+// EntryText is what a person recorded, decoded from an Entry's JSON.
+type EntryText struct {
+	// Agreement limits it to one agreement, Services to some services; empty means all.
+	Agreement string   `json:"agreement,omitempty"`
+	Services  []string `json:"services,omitempty"`
+	// From and To bound it in milliseconds UTC. Announced is when the customer was told; 0 is the instant of recording.
+	From      int64 `json:"from"`
+	To        int64 `json:"to"`
+	Announced int64 `json:"announced,omitempty"`
+	// Cause is the excluded cause of an exclusion; Reason is free text.
+	Cause  string `json:"cause,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Recorded is an entry with its text decoded.
+type Recorded struct {
+	uptally.Entry
+	EntryText
+}

@@ -1,0 +1,17 @@
+// Package agreements turns evidence and terms into accounts. It is pure: no I/O, no clock, no floating point. The same
+// input gives the same bytes on any machine.
+//
+// The story of a figure, one file a step:
+//
+//	evidence.go   what an account is computed from: runs of results by site, plans, timelines, entries
+//	episode.go    A1, A2  a site's episodes and its timeline
+//	vote.go       A3      the sites' vote at each instant
+//	track.go      A4–A7   outages and the tracks certain ⊆ point ⊆ possible
+//	calendar.go   the service window; period.go the period's instants
+//	terms.go      the words of a contract; maintenance.go what qualifies as an exclusion
+//	account.go    A8, A9  contract rules on each track, every millisecond in one class, exact availability
+//	credit.go     A10     the tier and the money
+//
+// Instants are int64 milliseconds UTC; intervals are half open.
+// Source of the rules A1–A10: docs/measuring.md.
+package agreements
