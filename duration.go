@@ -1,6 +1,7 @@
 package uptally
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 )
@@ -18,7 +19,8 @@ const (
 // UnmarshalText accepts a number with its unit and nothing finer than a millisecond. A bare number is an error.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
-	if err != nil || len(text) == 1 || v%time.Millisecond != 0 {
+	bare := bytes.HasSuffix(text, []byte("0")) // the only number that ParseDuration takes without its unit
+	if err != nil || bare || v%time.Millisecond != 0 {
 		return fmt.Errorf("got %q, want a duration in whole milliseconds with its unit, such as 30s", text)
 	}
 	*d = Duration(v.Milliseconds())

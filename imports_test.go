@@ -33,6 +33,7 @@ var rooms = []room{
 	{"agreements", []string{""}, "pure: evidence in, account out"},
 	{"configs", []string{"", "probes", "probes/schedule", "agreements"}, "texts become their settings"},
 	{"ledger", []string{""}, "stores bytes of the vocabulary"},
+	{"ledger/ledgertest", []string{"", "ledger"}, "the stories every engine must pass"},
 	{"server", []string{"", "probes/schedule", "ledger", "agreements"}, "the agents' other end"},
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
@@ -43,6 +44,8 @@ var rooms = []room{
 // testOnly is what tests may import besides.
 var testOnly = map[string][]string{
 	"dashboards": {"exporter", "", "agreements"},
+	"ledger":     {"ledger/ledgertest"},
+	"server":     {"ledger/ledgertest"},
 }
 
 type pkg struct {

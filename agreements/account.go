@@ -22,7 +22,8 @@ var classNames = [...]string{ClassUp: "up", ClassDown: "down", ClassExcluded: "e
 // String returns the word used in statements and metrics.
 func (c Class) String() string { return classNames[c] }
 
-// Piece is a stretch of one class. Rule names what excluded it ("maintenance: Sunday night", "exclusion: force majeure").
+// Piece is a stretch of one class. Rule names what excluded it ("maintenance: Sunday night", "exclusion: force majeure"); on
+// a stretch that is down only because the version counts unknown as down it is "unknown"; elsewhere it is empty.
 type Piece struct {
 	Interval
 	Class Class
@@ -45,7 +46,8 @@ type Account struct {
 	// Unknown (U) is all unknown inside T; LeftOut (U') the part the point figure's denominator leaves out.
 	Eligible, Denominator, Unknown, LeftOut int64
 
-	// The tracks after the contract rules, clipped to eligible time.
+	// The tracks after the contract rules, clipped to eligible time. Where the version counts unknown as down, Point
+	// includes the unknown time that the point figure would otherwise leave out.
 	Certain, Point, Possible Set
 	Availability             Bounds
 
@@ -60,8 +62,9 @@ type Account struct {
 
 	// Insufficient: unknown is more than the version's share of eligible time.
 	Insufficient bool
-	Blind        int64
-	OneSite      bool
+	// Blind and OneSite are those of the tracks.
+	Blind   int64
+	OneSite bool
 }
 
 // Bounds is an availability with its two bounds as exact fractions of one: Low ≤ Point ≤ High. All are nil where there is
@@ -77,14 +80,18 @@ type RuleSum struct {
 }
 
 // Outage is one stretch of the point track (or, where Counted is 0, one that a rule dropped or excluded), with the
-// brackets of its ends.
+// brackets of its ends. Check is empty where outages of several checks are one; Parts names each.
 type Outage struct {
 	Edge
+	// Parts are the outages of single checks that it is made of, in order of time.
+	Parts []Edge
 	// At is the outage in the point track before cuts.
 	At Interval
 	// Counted is what it adds to the point downtime, in milliseconds; Why says what became of the rest, in words.
 	Counted int64
 	Why     string
+	// Causes are what people recorded about it, such as "cause: power cut in fra1", in order of recording.
+	Causes []string
 }
 
 // Applied is one maintenance window or exclusion and what became of it.
@@ -124,8 +131,8 @@ type CreditRow struct {
 // TierStep is the distance of each track from a row's limit.
 type TierStep struct {
 	Tier string
-	// Allowed is the downtime of the row's limit; the rests are Allowed less the track's downtime, negative where it is
-	// over; all in milliseconds, rounded toward −∞.
+	// Allowed is the downtime of the row's limit; the rests are the limit less the track's downtime, negative where it is
+	// over, that of the point track from its own denominator; all in milliseconds, rounded toward −∞.
 	Allowed                  int64
 	Certain, Point, Possible int64
 }

@@ -8,8 +8,11 @@
 //	vote.go       A3      the sites' vote at each instant
 //	track.go      A4–A7   outages and the tracks certain ⊆ point ⊆ possible
 //	calendar.go   the service window; period.go the period's instants
-//	terms.go      the words of a contract; maintenance.go what qualifies as an exclusion
-//	account.go    A8, A9  contract rules on each track, every millisecond in one class, exact availability
+//	terms.go      the words of a contract; ladder.go which row of its credits holds; share.go its figures
+//	entry.go      what people record; maintenance.go what of it qualifies as an exclusion
+//	compute.go    A8      contract rules on each track, in their order
+//	figure.go     A9      every millisecond in one class, exact availability; account.go what comes out
+//	outage.go             each outage, and what became of it, in words
 //	credit.go     A10     the tier and the money
 //
 // Instants are int64 milliseconds UTC; intervals are half open.

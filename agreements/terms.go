@@ -1,7 +1,10 @@
 package agreements
 
 import (
+	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/uptally/uptally"
@@ -61,6 +64,9 @@ type Version struct {
 	Fee    int64
 	FeeFor map[string]int64
 	Ladder []Tier
+	// HolesPayNothing: the ladder leaves availabilities below the target without a row on purpose, and they pay nothing.
+	// Otherwise a hole is a problem.
+	HolesPayNothing bool
 	// Cap is the largest credit as a share of the fee; nil is 1.
 	Cap *big.Rat
 	// Charge says which of the three credits is invoiced or claimed.
@@ -143,4 +149,116 @@ type Bound struct {
 	Share     *big.Rat
 	Inclusive bool
 	Text      string
+}
+
+// Validate returns everything wrong with the agreement, in the order of the file, with paths in its words, such as
+// "versions[0].credits[1].below". Calendars are validated where they are defined.
+func (a Agreement) Validate() []uptally.Problem {
+	p := &problems{}
+	p.want(a.Name != "", "agreement", "", "a name")
+	p.want(a.Customer != "", "customer", "", "the customer's name")
+	p.want(a.Zone != nil, "time_zone", a.ZoneName, "an IANA time zone, such as Europe/Berlin")
+	p.want(len(a.Currency.Code) == 3 && a.Currency.Digits >= 0 && a.Currency.Digits <= 4, "currency", a.Currency.Code, "an ISO 4217 currency, such as EUR")
+	p.want(len(a.Versions) > 0, "versions", "", "at least one version")
+	for i, v := range a.Versions {
+		path := fmt.Sprintf("versions[%d].", i)
+		p.want(v.From != Date{}, path+"from", "", "a day such as 2026-01-01")
+		if i > 0 {
+			before := a.Versions[i-1].From
+			p.want(v.From.civil().After(before.civil()), path+"from", v.From.String(), "a day after "+before.String()+", the version before")
+		}
+		v.validate(p, path, a.Currency)
+	}
+	return p.list
+}
+
+// problems collects what is wrong.
+type problems struct{ list []uptally.Problem }
+
+// want reports a problem unless ok.
+func (p *problems) want(ok bool, path, got, want string) {
+	if !ok {
+		p.list = append(p.list, uptally.Problem{Path: path, Got: got, Want: want})
+	}
+}
+
+// span wants a length that is not negative.
+func (p *problems) span(d uptally.Duration, path string) {
+	p.want(d >= 0, path, d.String(), "a length of zero or more, such as 60s")
+}
+
+// names wants every name to be there once.
+func (p *problems) names(names []string, path, want string) {
+	for i, name := range names {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		p.want(name != "", at, "", want)
+		p.want(!slices.Contains(names[:i], name), at, name, "each name once")
+	}
+}
+
+// share wants a fraction from 0 to 1, or nil where that is a default.
+func (p *problems) share(r *big.Rat, path string) {
+	p.want(r == nil || r.Sign() >= 0 && r.Cmp(big.NewRat(1, 1)) <= 0, path, shareText(r), "a share between 0% and 100%")
+}
+
+func shareText(r *big.Rat) string {
+	if r == nil {
+		return ""
+	}
+	return FormatShare(r)
+}
+
+// validate checks one version; path ends with a point.
+func (v *Version) validate(p *problems, path string, c Currency) {
+	p.want(v.Period >= Month && v.Period <= Year, path+"period", "", "month, quarter or year")
+	p.want(len(v.Services) > 0, path+"services", "", "at least one service")
+	p.names(v.Services, path+"services", "the name of a service")
+	p.want(v.Window.opens(), path+"window", v.Window.Name, "a calendar that opens at some time, such as 24x7")
+	v.Maintenance.validate(p, path+"maintenance.")
+	p.names(v.Exclusions.Causes, path+"exclusions.causes", "a cause such as force majeure")
+	minimum := "outage.minimum"
+	if v.Outage.LongerThan {
+		minimum = "outage.longer_than"
+	}
+	p.span(v.Outage.Minimum, path+minimum)
+	p.span(v.Outage.Merge, path+"outage.merge")
+	p.span(v.Bridge, path+"bridge")
+	p.want(v.Unknown >= UnknownExclude && v.Unknown <= UnknownDown, path+"unknown", "", "exclude, up or down")
+	p.share(v.Insufficient, path+"insufficient")
+	p.want(v.Target != nil && v.Target.Sign() > 0, path+"target", shareText(v.Target), "a share above 0%, such as 99.9%")
+	p.share(v.Target, path+"target")
+	v.validateFees(p, path, c)
+	p.list = append(p.list, v.validateLadder(path+"credits")...)
+	p.share(v.Cap, path+"cap")
+	p.want(v.Charge <= ChargeMax, path+"charge", "", "proven, point or max")
+}
+
+// opens reports whether any hours are written.
+func (c Calendar) opens() bool {
+	some := func(day []ClockSpan) bool { return len(day) > 0 }
+	return c.Always || slices.ContainsFunc(c.Weekly[:], some) || slices.ContainsFunc(slices.Collect(maps.Values(c.Dates)), some)
+}
+
+func (m Maintenance) validate(p *problems, path string) {
+	p.span(m.Notice, path+"notice")
+	for i, w := range m.Recurring {
+		at := fmt.Sprintf("%srecurring[%d].", path, i)
+		p.want(w.Nth >= -1 && w.Nth <= 5 && w.Weekday >= time.Sunday && w.Weekday <= time.Saturday, at+"on", "", "a day such as sunday, first sunday or last sunday")
+		p.want(w.At >= 0 && w.At < dayClock, at+"at", clockText(w.At), "a local time of day such as 02:00")
+		p.want(w.For > 0, at+"for", w.For.String(), "a length above zero, such as 4h")
+	}
+}
+
+// validateFees wants a fee base wherever a ladder pays a part of it.
+func (v *Version) validateFees(p *problems, path string, c Currency) {
+	p.want(v.Fee >= 0, path+"fee", FormatMoney(v.Fee, c), "an amount of zero or more")
+	p.want(len(v.FeeFor) == 0 || v.Each, path+"fees", "", "fee, or each: service beside fees")
+	for _, s := range slices.Sorted(maps.Keys(v.FeeFor)) {
+		fee := FormatMoney(v.FeeFor[s], c)
+		p.want(v.FeeFor[s] >= 0, path+"fees."+s, fee, "an amount of zero or more")
+		p.want(slices.Contains(v.Services, s), path+"fees."+s, fee, "a service of this version")
+	}
+	own := func(s string) bool { _, ok := v.FeeFor[s]; return ok && v.Each }
+	without := slices.ContainsFunc(v.Services, func(s string) bool { return !own(s) })
+	p.want(len(v.Ladder) == 0 || v.Fee != 0 || !without, path+"fee", "", `the fee that credits are a part of, such as "12000.00"`)
 }

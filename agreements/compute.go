@@ -1,0 +1,258 @@
+package agreements
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Input is what an account is computed from. Entries are those known to whoever asks: an account as known on a date gets
+// the entries recorded until then.
+type Input struct {
+	Agreement *Agreement
+	// Period is any stretch that lies in one version.
+	Period Interval
+	// Services holds the tracks of every service that the version names.
+	Services map[string]Tracks
+	Entries  []Recorded
+}
+
+// TermsError says that an agreement has no terms for a period.
+type TermsError struct {
+	Agreement string
+	Period    Interval
+	Why       string
+}
+
+// Error returns one line with the period as instants.
+func (e *TermsError) Error() string {
+	instant := func(at int64) string { return time.UnixMilli(at).UTC().Format(time.RFC3339) }
+	return fmt.Sprintf("find terms of %q for %s/%s: %s", e.Agreement, instant(e.Period.From), instant(e.Period.To), e.Why)
+}
+
+// VersionAt returns the version in force over the whole of p: from the local midnight of its date until that of the next
+// version. The error is a *TermsError when none or more than one covers p.
+func (a *Agreement) VersionAt(p Interval) (*Version, error) {
+	fail := func(why string) (*Version, error) { return nil, &TermsError{a.Name, p, why} }
+	switch {
+	case a.Zone == nil:
+		return fail("the agreement has no time zone")
+	case p.Empty():
+		return fail("the period is empty")
+	}
+	last := -1
+	for i, v := range a.Versions {
+		switch start := v.From.Start(a.Zone); {
+		case start <= p.From:
+			last = i
+		case start < p.To && last >= 0:
+			return fail("more than one version covers the period; the next is from " + v.From.String())
+		}
+	}
+	if last < 0 {
+		return fail("no version covers the whole period")
+	}
+	return &a.Versions[last], nil
+}
+
+// Compute returns the accounts of a period: one a service, in the version's order, where the version says each, otherwise
+// one for all its services, which must all be up.
+//
+// The order is that of docs/measuring.md: window, maintenance, excluded causes, joined outages, least length, cut,
+// figures, credit; three times, for the certain, the point and the possible downtime. The error is a *TermsError when no
+// single version covers the period, or names the service whose tracks are missing.
+func Compute(in Input) ([]Account, error) {
+	terms, err := in.Agreement.VersionAt(in.Period)
+	if err != nil {
+		return nil, err
+	}
+	groups := [][]string{terms.Services}
+	if terms.Each {
+		groups = nil
+		for _, s := range terms.Services {
+			groups = append(groups, []string{s})
+		}
+	}
+	window := terms.Window.Open(in.Agreement.Zone, in.Period)
+	var accounts []Account
+	for _, services := range groups {
+		c := computation{agreement: in.Agreement, terms: terms, period: in.Period, window: window, services: services, entries: in.Entries}
+		for _, s := range services {
+			t, ok := in.Services[s]
+			if !ok {
+				return nil, fmt.Errorf("compute account of %q: got no tracks of service %q", in.Agreement.Name, s)
+			}
+			c.tracks = append(c.tracks, t)
+		}
+		accounts = append(accounts, c.account())
+	}
+	return accounts, nil
+}
+
+// computation is one account in the making: what it reads, then what each step adds for the next.
+type computation struct {
+	agreement *Agreement
+	terms     *Version
+	period    Interval
+	window    Set
+	services  []string
+	tracks    []Tracks // of the services, in their order
+	entries   []Recorded
+
+	excused  []excuse
+	excluded []ruled // disjoint
+	eligible Set
+	unknown  Set // inside eligible time
+	asDown   Set // the part of it that the version counts as down
+}
+
+// ruled is the time that one rule excludes.
+type ruled struct {
+	rule  string
+	cause bool
+	set   Set
+}
+
+func (c *computation) account() Account {
+	c.excused = c.excuses()
+	a := Account{Service: strings.Join(c.services, " + "), Period: c.period, Terms: c.terms, Applied: c.exclude()}
+	raw := AllUp(c.tracks...)
+	a.Blind, a.OneSite = raw.Blind, raw.OneSite
+	c.judge(&a)
+	c.classify(&a)
+	c.experience(&a, raw)
+	a.Outages = c.outages(&a, raw)
+	a.Credit = c.credit(&a)
+	return a
+}
+
+// exclude takes the qualified excuses out of the window, each millisecond under the first rule that covers it, and
+// returns what became of each excuse.
+func (c *computation) exclude() []Applied {
+	var taken Set
+	var applied []Applied
+	for _, e := range c.excused {
+		if e.partial == nil {
+			part := e.set.Subtract(taken)
+			taken = Union(taken, part)
+			e.Counted = part.Millis()
+			e.Why = strings.Join(appendSpan(nonEmpty(e.Why), e.set.Millis()-e.Counted, "already excluded"), "; ")
+			c.addRule(e, part)
+		}
+		if e.At.From < c.period.To && c.period.From < e.At.To {
+			applied = append(applied, e.Applied)
+		}
+	}
+	c.eligible = c.window.Subtract(taken)
+	return applied
+}
+
+func (c *computation) addRule(e excuse, part Set) {
+	if part == nil {
+		return
+	}
+	i := slices.IndexFunc(c.excluded, func(r ruled) bool { return r.rule == e.Rule && r.cause == e.cause })
+	if i < 0 {
+		c.excluded = append(c.excluded, ruled{e.Rule, e.cause, part})
+		return
+	}
+	c.excluded[i].set = Union(c.excluded[i].set, part)
+}
+
+func nonEmpty(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+// judge applies the contract rules to each track alone (A8) and derives the figures (A9).
+func (c *computation) judge(a *Account) {
+	var whole, rest []Tracks
+	var partial Set // time in which some, not all services are excused
+	for i, t := range c.tracks {
+		causes, planned := c.causesOf(c.services[i]), c.plannedOf(c.services[i])
+		whole = append(whole, t.without(causes))
+		rest = append(rest, t.without(Union(causes, planned)))
+		partial = Union(partial, planned, causes)
+	}
+	outages, counts := AllUp(whole...), AllUp(rest...)
+	// A whole outage is judged, also one that an excuse cuts short (rule A8); then an instant stays down only where a
+	// service that is not excused is down. One that every service is excused at is not eligible anyway.
+	settle := func(track, down Set) Set {
+		return c.terms.Outage.apply(track, c.eligible).Subtract(partial.Subtract(down))
+	}
+	a.Certain = settle(outages.Certain, counts.Certain)
+	a.Point = settle(outages.Point, counts.Point)
+	a.Possible = settle(outages.Possible, counts.Possible)
+	c.unknown = counts.Unknown.Intersect(c.eligible)
+	c.figure(a)
+}
+
+// causesOf is the time in which a service is excused by accepted causes, also outside the window and the period, since
+// it is taken out of an outage before its length is judged.
+func (c *computation) causesOf(service string) Set {
+	var is []Interval
+	for _, e := range c.excused {
+		if e.cause && e.refused == "" && (e.partial == nil || slices.Contains(e.partial, service)) {
+			is = append(is, e.At)
+		}
+	}
+	return NewSet(is...)
+}
+
+// plannedOf is the maintenance that covers only some services, this one among them. That of all services is no longer
+// eligible.
+func (c *computation) plannedOf(service string) Set {
+	var sets []Set
+	for _, e := range c.excused {
+		if !e.cause && slices.Contains(e.partial, service) {
+			sets = append(sets, e.set)
+		}
+	}
+	return Union(sets...)
+}
+
+// without returns the tracks outside s.
+func (t Tracks) without(s Set) Tracks {
+	if len(s) == 0 {
+		return t
+	}
+	t.Certain, t.Point, t.Possible = t.Certain.Subtract(s), t.Point.Subtract(s), t.Possible.Subtract(s)
+	t.Unknown = t.Unknown.Subtract(s)
+	return t
+}
+
+// apply is rule A8 for one track: join, drop what is too short, cut to eligible time.
+func (o OutageTerms) apply(track, eligible Set) Set {
+	var counted Set
+	for _, i := range o.join(track) {
+		inside := eligible.Clip(i)
+		length := i.Len()
+		if o.OfPart {
+			length = inside.Millis()
+		}
+		if o.counts(length) || i.From < Ever/2 || i.To > Forever/2 {
+			counted = append(counted, inside...)
+		}
+	}
+	return counted
+}
+
+// join unites pieces less than the merge span apart.
+func (o OutageTerms) join(track Set) Set {
+	var joined Set
+	for _, i := range track {
+		if n := len(joined); n > 0 && i.From-joined[n-1].To < int64(o.Merge) {
+			joined[n-1].To = i.To
+			continue
+		}
+		joined = append(joined, i)
+	}
+	return joined
+}
+
+func (o OutageTerms) counts(length int64) bool {
+	return length > int64(o.Minimum) || length == int64(o.Minimum) && !o.LongerThan
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uptally/uptally/statements"
+)
+
+// rendering is how and where a statement is written.
+type rendering struct {
+	format, output string
+}
+
+var formats = []string{"text", "json", "html"}
+
+func (r *rendering) flags(c *cobra.Command) {
+	c.Flags().StringVar(&r.format, "format", "text", "text, json or html")
+	c.Flags().StringVarP(&r.output, "output", "o", "", "write to this file instead of standard output")
+}
+
+func (r *rendering) check() error {
+	if !slices.Contains(formats, r.format) {
+		return usageError{fmt.Errorf("read --format: got %q, want %s", r.format, strings.Join(formats, ", "))}
+	}
+	return nil
+}
+
+// write renders a statement. A file appears whole or not at all.
+func (r *rendering) write(st *statements.Statement, out io.Writer) error {
+	var b bytes.Buffer
+	if err := renderStatement(&b, st, r.format); err != nil {
+		return err
+	}
+	if r.output == "" {
+		_, err := out.Write(b.Bytes())
+		return err
+	}
+	return writeWhole(r.output, b.Bytes())
+}
+
+func renderStatement(w io.Writer, st *statements.Statement, format string) error {
+	switch format {
+	case "json":
+		data, err := st.JSON()
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(data)
+		return err
+	case "html":
+		return st.HTML(w)
+	}
+	return st.Text(w)
+}
+
+// writeWhole writes beside the file, then renames.
+func writeWhole(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	return nil
+}

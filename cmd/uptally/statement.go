@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/agreements"
+	"github.com/uptally/uptally/configs"
+	"github.com/uptally/uptally/ledger"
+	"github.com/uptally/uptally/probes/schedule"
+	"github.com/uptally/uptally/statements"
+)
+
+func statementCommand(s streams) *cobra.Command {
+	var (
+		config, period, asKnown string
+		r                       rendering
+	)
+	c := &cobra.Command{
+		Use:     "statement AGREEMENT --period P",
+		Short:   "the statement of an agreement from the local ledger, also beside a running process",
+		Example: "  uptally statement acme-portal --period 2026-10\n  uptally statement acme-portal --period 2026-10 --format html -o october.html",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := r.check(); err != nil {
+				return err
+			}
+			cfg, err := configs.Load(config)
+			if err != nil {
+				return printProblems(s, err)
+			}
+			req, err := request(cfg, args[0], period, asKnown, time.Now().UnixMilli())
+			if err != nil {
+				return err
+			}
+			store, err := ledger.OpenReadOnly(cfg.Data)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			req.Ledger = store
+			st, err := statements.Compute(c.Context(), req)
+			if err != nil {
+				return err
+			}
+			return r.write(&st, s.out)
+		},
+	}
+	c.Flags().StringVarP(&config, "config", "c", "uptally.yaml", "the installation")
+	c.Flags().StringVar(&period, "period", "", "2026-10, 2026-Q4, 2026, or two instants A/B")
+	c.Flags().StringVar(&asKnown, "as-known", "", "apply only entries recorded up to this RFC 3339 instant")
+	c.MarkFlagRequired("period")
+	r.flags(c)
+	return c
+}
+
+// request prepares a statement of one agreement of the installation, but for its ledger.
+func request(cfg *configs.Config, name, period, asKnown string, now int64) (statements.Request, error) {
+	a, err := agreementOf(cfg, name)
+	if err != nil {
+		return statements.Request{}, err
+	}
+	p, err := agreements.ParsePeriod(period, a.Zone)
+	if err != nil {
+		return statements.Request{}, usageError{fmt.Errorf("read --period: %w", err)}
+	}
+	asOf := now
+	if asKnown != "" {
+		t, err := time.Parse(time.RFC3339, asKnown)
+		if err != nil {
+			return statements.Request{}, usageError{fmt.Errorf("read --as-known: got %q, want an instant such as 2026-11-03T12:00:00Z", asKnown)}
+		}
+		asOf = t.UnixMilli()
+	}
+	return statements.Request{
+		Agreement: a, Services: servicesOf(cfg), Period: p, PeriodText: period,
+		AsOf: asOf, Now: now, Slots: slotsOf, ZoneData: zoneData(),
+	}, nil
+}
+
+func agreementOf(cfg *configs.Config, name string) (*agreements.Agreement, error) {
+	var names []string
+	for i := range cfg.Agreements {
+		if cfg.Agreements[i].Name == name {
+			return &cfg.Agreements[i], nil
+		}
+		names = append(names, cfg.Agreements[i].Name)
+	}
+	return nil, fmt.Errorf("find agreement %q in %q: got only %s", name, cfg.Path, strings.Join(names, ", "))
+}
+
+// slotsOf is the schedule as statements count coverage by it.
+func slotsOf(p uptally.Plan, site string) (func(after int64) int64, error) {
+	s, err := schedule.NewSlots(p, site)
+	if err != nil {
+		return nil, err
+	}
+	return s.Next, nil
+}
+
+// currentPeriod is the calendar period that an agreement is in at an instant: its text and its bounds.
+func currentPeriod(a *agreements.Agreement, now int64) (string, agreements.Interval, error) {
+	t := time.UnixMilli(now).In(a.Zone)
+	kind := agreements.Month
+	for _, v := range a.Versions {
+		if v.From.Start(a.Zone) <= now {
+			kind = v.Period
+		}
+	}
+	text := t.Format("2006-01")
+	switch kind {
+	case agreements.Quarter:
+		text = fmt.Sprintf("%d-Q%d", t.Year(), (int(t.Month())+2)/3)
+	case agreements.Year:
+		text = t.Format("2006")
+	}
+	p, err := agreements.ParsePeriod(text, a.Zone)
+	return text, p, err
+}

@@ -1,0 +1,22 @@
+// Package configs turns the files that people write into immutable values: an installation, its agreements and
+// calendars, and the facts, timelines and results that `uptally evaluate` reads.
+//
+// Reading is strict and total. A file is one YAML document of at most 4 MiB with known keys only; whatever is wrong, in
+// whichever file, comes out at once as a sorted list of Problem, each with file, line and path. No value is expanded
+// from the environment: secrets are named by {file:} or {env:} and read by the probe that needs them. Reading touches no
+// network and needs no rights.
+//
+// The files, one noun each:
+//
+//	document.go      one YAML file: its nodes, its places, its problems
+//	place.go         from a position or a path in a document to the key a person wrote
+//	text.go          values with a form of their own: shares, money, dates, times of day
+//	installation.go  uptally.yaml; check.go its checks
+//	agreement.go     an agreement file; version.go its dated terms; credits.go fee and ladder
+//	calendar.go      a calendar file and the built-in ones
+//	facts.go         maintenance and exclusions beside a timeline
+//	timeline.go      a timeline as CSV; results.go recorded results as CSV; table.go what both share
+//	kind.go          which of these a file is
+//
+// Source: design.md §7; docs/measuring.md for the defaults of a check.
+package configs

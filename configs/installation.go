@@ -1,0 +1,150 @@
+package configs
+
+import (
+	"net"
+	"strconv"
+
+	"github.com/uptally/uptally/agreements"
+)
+
+// Config is an installation: what is measured, what is sold, and under which agreements. Nothing writes to it.
+type Config struct {
+	// Path is the file it was read from. Data is the folder of the ledger, as seen from where the process runs.
+	Path, Data string
+	// Site is the name of the place this process measures from.
+	Site string
+	// Listen is the address of pages and metrics, host:port.
+	Listen string
+	// ListenDNS is the address of the health page in the words of DNS, host:port over UDP; empty is none.
+	ListenDNS string
+	// Checks, Services and Agreements are in written order.
+	Checks     []Check
+	Services   []Service
+	Agreements []agreements.Agreement
+}
+
+// Service is what a customer buys: all of its checks must be up.
+type Service struct {
+	Name   string   `yaml:"name"`
+	Checks []string `yaml:"checks"`
+}
+
+type installationFile struct {
+	Site       string      `yaml:"site"`
+	Data       string      `yaml:"data"`
+	Listen     string      `yaml:"listen"`
+	ListenDNS  string      `yaml:"listen_dns"`
+	Checks     []checkFile `yaml:"checks"`
+	Services   []Service   `yaml:"services"`
+	Calendars  []string    `yaml:"calendars"`
+	Agreements []string    `yaml:"agreements"`
+}
+
+// Defaults of an installation. Source: design.md §7.
+const (
+	DefaultData   = "./data"
+	DefaultListen = "127.0.0.1:8080"
+)
+
+// Load reads an installation with the agreements and calendars it names. The error is a *ProblemsError with everything
+// wrong in all of the files; the Config is then nil.
+func Load(path string) (*Config, error) {
+	l := newLoader()
+	d := open(path)
+	c := l.installation(d)
+	l.take(d)
+	if err := orNil(l.problems); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (l *loader) installation(d *document) *Config {
+	f := installationFile{Data: DefaultData, Listen: DefaultListen}
+	d.decode(&f)
+	c := &Config{Path: d.file, Site: f.Site, Data: relative(d.file, f.Data), Listen: f.Listen, ListenDNS: f.ListenDNS, Services: f.Services}
+	d.name("site", f.Site)
+	if !isAddress(f.Listen) {
+		d.complain("listen", "an address such as "+DefaultListen)
+	}
+	if f.ListenDNS != "" && !isAddress(f.ListenDNS) {
+		d.complain("listen_dns", "an address such as 127.0.0.1:8053")
+	}
+	if f.Data == "" {
+		d.complain("data", "a folder, such as "+DefaultData)
+	}
+	l.checks(d, f, c)
+	services := l.services(d, f, c)
+	s := surroundings{calendars: l.calendarsOf(d, "calendars", f.Calendars), services: services}
+	l.agreements(d, f.Agreements, s, c)
+	return c
+}
+
+func (l *loader) checks(d *document, f installationFile, c *Config) {
+	names := make([]string, len(f.Checks))
+	crons := map[string]spacing{}
+	for i, check := range f.Checks {
+		names[i] = check.Name
+		compiler := checkCompiler{d: d, path: item("checks", i), site: f.Site, crons: crons}
+		c.Checks = append(c.Checks, compiler.check(check))
+	}
+	if len(f.Checks) == 0 {
+		d.complain("checks", "at least one check")
+	}
+	d.unique(func(i int) string { return join(item("checks", i), "name") }, names)
+	claimAll(d, c.Checks)
+}
+
+// services checks the services' names and the checks they name; it returns the services that there are.
+func (l *loader) services(d *document, f installationFile, c *Config) map[string]bool {
+	checks := map[string]bool{}
+	for _, check := range f.Checks {
+		checks[check.Name] = true
+	}
+	services := map[string]bool{}
+	names := make([]string, len(f.Services))
+	for i, s := range f.Services {
+		names[i] = s.Name
+		services[s.Name] = true
+		path := join(item("services", i), "checks")
+		if len(s.Checks) == 0 {
+			d.complain(path, "at least one check")
+		}
+		seen := map[string]bool{}
+		for j, check := range s.Checks {
+			switch {
+			case !checks[check]:
+				d.complain(item(path, j), known("a check of this installation", check, checks))
+			case seen[check]:
+				d.complain(item(path, j), "each check once")
+			}
+			seen[check] = true
+		}
+	}
+	d.unique(func(i int) string { return join(item("services", i), "name") }, names)
+	return services
+}
+
+func (l *loader) agreements(d *document, files []string, s surroundings, c *Config) {
+	first := map[string]int{}
+	for i, file := range files {
+		in := l.include(d, item("agreements", i), file)
+		if in == nil {
+			continue
+		}
+		a := l.agreement(in, s)
+		l.take(in)
+		if j, twice := first[a.Name]; twice {
+			d.complain(item("agreements", i), "an agreement with another name; "+item("agreements", j)+" is "+a.Name+" too")
+		}
+		first[a.Name] = i
+		c.Agreements = append(c.Agreements, a)
+	}
+}
+
+// isAddress reports whether s is host:port with a port by number.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	n, errPort := strconv.ParseUint(port, 10, 16)
+	return err == nil && errPort == nil && n <= 65535
+}

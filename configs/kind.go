@@ -1,0 +1,80 @@
+package configs
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// kind is what a YAML file is for. Its keys tell kinds apart; Validate reads installations first, so that what they name
+// is judged in their light.
+type kind struct {
+	keys []string
+	read func(*loader, *document)
+}
+
+// kinds in the order in which Validate reads them.
+func kinds() []kind {
+	return []kind{
+		{[]string{"checks", "site", "listen", "data"}, func(l *loader, d *document) { l.installation(d) }},
+		{[]string{"agreement", "versions", "customer"}, func(l *loader, d *document) { l.agreement(d, surroundings{}) }},
+		{[]string{"calendar", "weekly", "dates"}, func(_ *loader, d *document) { d.calendar() }},
+		{[]string{"maintenance", "exclusions", "causes"}, func(_ *loader, d *document) { d.facts() }},
+	}
+}
+
+// Validate returns every problem of the files, sorted: installations, agreements, calendars and facts, told apart by their
+// top-level keys, with whatever files they name. A file that one of the others names is judged where it is named.
+func Validate(paths ...string) []Problem {
+	type work struct {
+		d    *document
+		rank int
+	}
+	l := newLoader()
+	var all []work
+	for _, p := range paths {
+		d := open(filepath.Clean(p))
+		all = append(all, work{d, d.rank()})
+	}
+	slices.SortStableFunc(all, func(a, b work) int { return cmp.Compare(a.rank, b.rank) })
+	for _, w := range all {
+		if l.seen[w.d.file] {
+			continue
+		}
+		if w.rank >= 0 {
+			kinds()[w.rank].read(l, w.d)
+		}
+		l.take(w.d)
+	}
+	return sorted(l.problems)
+}
+
+// rank returns the place of the file's kind, or -1 for a file that is none, which is then a problem.
+func (d *document) rank() int {
+	if d.root == nil {
+		return -1
+	}
+	var firsts []string
+	for i, k := range kinds() {
+		for _, key := range k.keys {
+			if d.root.Kind == yaml.MappingNode && hasKey(d.root, key) {
+				return i
+			}
+		}
+		firsts = append(firsts, strings.Join(k.keys[:1], ""))
+	}
+	d.add(d.root.Line, "", d.got(&place{node: d.root}), "a file with the key "+oneOf(firsts)+" at its top")
+	return -1
+}
+
+func hasKey(n *yaml.Node, key string) bool {
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
+}

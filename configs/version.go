@@ -1,0 +1,222 @@
+package configs
+
+import (
+	"strings"
+	"time"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/agreements"
+)
+
+type versionFile struct {
+	From         *date             `yaml:"from"`
+	Period       string            `yaml:"period"`
+	Services     []string          `yaml:"services"`
+	Each         string            `yaml:"each"`
+	Window       string            `yaml:"window"`
+	Maintenance  *maintenanceFile  `yaml:"maintenance"`
+	Exclusions   *exclusionsFile   `yaml:"exclusions"`
+	Outage       outageFile        `yaml:"outage"`
+	Bridge       *uptally.Duration `yaml:"bridge"`
+	Unknown      string            `yaml:"unknown"`
+	Insufficient *share            `yaml:"insufficient"`
+	Target       *share            `yaml:"target"`
+	Fee          string            `yaml:"fee"`
+	Fees         map[string]string `yaml:"fees"`
+	Credits      []tierFile        `yaml:"credits"`
+	Holes        string            `yaml:"holes"`
+	Cap          *percent          `yaml:"cap"`
+	Charge       string            `yaml:"charge"`
+}
+
+type maintenanceFile struct {
+	Notice      *uptally.Duration `yaml:"notice"`
+	Cap         *uptally.Duration `yaml:"cap"`
+	Denominator string            `yaml:"denominator"`
+	Recurring   []recurringFile   `yaml:"recurring"`
+}
+
+type recurringFile struct {
+	Name string            `yaml:"name"`
+	On   string            `yaml:"on"`
+	At   *clock            `yaml:"at"`
+	For  *uptally.Duration `yaml:"for"`
+}
+
+type exclusionsFile struct {
+	Causes      []string `yaml:"causes"`
+	Denominator string   `yaml:"denominator"`
+}
+
+type outageFile struct {
+	Minimum    *uptally.Duration `yaml:"minimum"`
+	LongerThan *uptally.Duration `yaml:"longer_than"`
+	Of         string            `yaml:"of"`
+	Merge      *uptally.Duration `yaml:"merge"`
+}
+
+// The terms that a version need not name. Source: docs/measuring.md, parameters and A10.
+const (
+	defaultBridge       = 10 * uptally.Minute
+	defaultInsufficient = "5%"
+	defaultCharge       = "proven"
+)
+
+// versionCompiler turns one version of an agreement file into terms.
+type versionCompiler struct {
+	d         *document
+	path      string
+	currency  agreements.Currency
+	calendars map[string]agreements.Calendar
+	services  map[string]bool
+}
+
+func (c versionCompiler) at(key string) string { return join(c.path, key) }
+
+func (c versionCompiler) version(f versionFile) agreements.Version {
+	v := agreements.Version{
+		Period: choose(c.d, c.at("period"), f.Period,
+			option[agreements.PeriodKind]{"month", agreements.Month}, option[agreements.PeriodKind]{"quarter", agreements.Quarter}, option[agreements.PeriodKind]{"year", agreements.Year}),
+		Services: f.Services,
+		Window:   c.window(f.Window),
+		Outage:   c.outage(f.Outage),
+		Bridge:   or(f.Bridge, defaultBridge),
+		Unknown: choose(c.d, c.at("unknown"), f.Unknown,
+			option[agreements.UnknownTerm]{"exclude", agreements.UnknownExclude}, option[agreements.UnknownTerm]{"up", agreements.UnknownUp}, option[agreements.UnknownTerm]{"down", agreements.UnknownDown}),
+	}
+	c.from(f, &v)
+	c.parties(f, &v)
+	c.maintenance(f.Maintenance, &v)
+	c.exclusions(f.Exclusions, &v)
+	c.shares(f, &v)
+	c.credits(f, &v)
+	return v
+}
+
+func (c versionCompiler) from(f versionFile, v *agreements.Version) {
+	if f.From == nil {
+		c.d.complain(c.at("from"), "the day from which the version is in force, such as 2026-01-01")
+		return
+	}
+	v.From = agreements.Date(*f.From)
+}
+
+// parties are the services and whether each makes an account of its own.
+func (c versionCompiler) parties(f versionFile, v *agreements.Version) {
+	at := func(i int) string { return item(c.at("services"), i) }
+	c.d.unique(at, f.Services)
+	for i, name := range f.Services {
+		if c.services != nil && !c.services[name] && nameForm.MatchString(name) {
+			c.d.complain(at(i), known("a service of the installation", name, c.services))
+		}
+	}
+	switch {
+	case f.Each == "service":
+		v.Each = true
+	case f.Each != "":
+		c.d.complain(c.at("each"), "service, or no such key where all services must be up")
+	}
+}
+
+func (c versionCompiler) window(name string) agreements.Calendar {
+	if cal, ok := agreements.BuiltinCalendar(name); ok {
+		return cal
+	}
+	cal, ok := c.calendars[name]
+	if !ok {
+		c.d.complain(c.at("window"), known("24x7, 5x8, 5x9 or a calendar that a file under calendars defines", name, c.calendars))
+	}
+	return cal
+}
+
+// keep reads what becomes of excluded time in the denominator; it has no safe default.
+func (c versionCompiler) keep(key, word string) bool {
+	return choose(c.d, c.at(key), word, option[bool]{"subtract", false}, option[bool]{"keep", true})
+}
+
+func (c versionCompiler) maintenance(f *maintenanceFile, v *agreements.Version) {
+	if f == nil {
+		return // the cap is 0: an agreement without maintenance excludes none
+	}
+	const noCap uptally.Duration = -1
+	v.Maintenance = agreements.Maintenance{Notice: or(f.Notice, 0), Cap: or(f.Cap, noCap), Keep: c.keep("maintenance.denominator", f.Denominator)}
+	if v.Maintenance.Cap < 0 && f.Cap != nil {
+		c.d.complain(c.at("maintenance.cap"), "a length of zero or more, such as 6h; without this key there is no cap")
+	}
+	for i, r := range f.Recurring {
+		v.Recurring = append(v.Recurring, c.recurring(item("maintenance.recurring", i), r))
+	}
+}
+
+func (c versionCompiler) recurring(key string, f recurringFile) agreements.RecurringWindow {
+	w := agreements.RecurringWindow{Name: f.Name, At: uptally.Duration(or(f.At, 0)), For: or(f.For, 0)}
+	if f.Name == "" {
+		c.d.complain(c.at(key+".name"), "a name for the statement, such as Sunday night")
+	}
+	var ok bool
+	if w.Nth, w.Weekday, ok = parseDayOf(f.On); !ok {
+		c.d.complain(c.at(key+".on"), "a day such as sunday, first sunday or last sunday")
+	}
+	if f.At == nil {
+		c.d.complain(c.at(key+".at"), "a local time of day such as 02:00")
+	}
+	return w
+}
+
+// parseDayOf reads "sunday" (every), "first sunday" … "fifth sunday" and "last sunday".
+func parseDayOf(text string) (nth int, day time.Weekday, ok bool) {
+	words := strings.Fields(strings.ToLower(text))
+	ordinals := map[string]int{"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "last": -1}
+	if len(words) == 2 {
+		if nth = ordinals[words[0]]; nth == 0 {
+			return 0, 0, false
+		}
+		words = words[1:]
+	}
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if len(words) == 1 && words[0] == strings.ToLower(day.String()) {
+			return nth, day, true
+		}
+	}
+	return 0, 0, false
+}
+
+func (c versionCompiler) exclusions(f *exclusionsFile, v *agreements.Version) {
+	if f == nil {
+		return // an agreement that names no cause accepts none
+	}
+	v.Exclusions = agreements.ExclusionTerms{Causes: f.Causes, Keep: c.keep("exclusions.denominator", f.Denominator)}
+	if len(f.Causes) == 0 {
+		c.d.complain(c.at("exclusions.causes"), "the causes that the agreement accepts, such as [force majeure]")
+	}
+}
+
+func (c versionCompiler) outage(f outageFile) agreements.OutageTerms {
+	o := agreements.OutageTerms{Minimum: or(f.Minimum, 0), Merge: or(f.Merge, 0)}
+	if f.LongerThan != nil {
+		o.Minimum, o.LongerThan = *f.LongerThan, true
+		if f.Minimum != nil {
+			c.d.complain(c.at("outage.longer_than"), "one of minimum (at least so long) and longer_than")
+		}
+	}
+	if o.Minimum != 0 || f.Of != "" {
+		o.OfPart = choose(c.d, c.at("outage.of"), f.Of, option[bool]{"whole", false}, option[bool]{"part", true})
+	}
+	return o
+}
+
+// or returns what was written, or the default.
+func or[T any](written *T, otherwise T) T {
+	if written != nil {
+		return *written
+	}
+	return otherwise
+}
+
+// known wants one of the names there are, with the nearest where there is one.
+func known[V any](what, name string, names map[string]V) string {
+	if best, ok := nearest(name, sortedKeys(names)); ok {
+		return what + ", perhaps " + best
+	}
+	return what
+}

@@ -1,0 +1,194 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/probes/schedule"
+)
+
+const (
+	// heartbeat is the longest the loop sleeps, so that a turn that comes late is known as such.
+	heartbeat = time.Second
+	// pauseAfter is the time between two turns from which on the process is said not to have run, in milliseconds.
+	pauseAfter = 5_000
+)
+
+// loop is what belongs to the one goroutine that drives the core.
+type loop struct {
+	now      int64
+	pausedTo int64 // the end of the last pause
+	acts     []schedule.Action
+	flights  []flight // by Action.Check
+	open     int      // flights without a result
+	swept    int64    // when overdue was last called
+	stopping bool
+	astray   bool // the wall clock is too far away to be followed
+}
+
+// flight is a probe that was begun and has not ended.
+type flight struct {
+	act    schedule.Action
+	begun  int64
+	flying bool
+	left   bool // its result was recorded without waiting for it any longer
+}
+
+// ending is a probe that ended, and what its slot left.
+type ending struct {
+	check  int32
+	result uptally.Result
+}
+
+// runLoop returns when ctx is cancelled and no result is outstanding.
+func (a *Agent) runLoop(ctx context.Context) {
+	l := &a.loop
+	a.clock.begin()
+	l.now = a.clock.read()
+	a.core = schedule.New(l.now, a.opts.Workers)
+	a.step(schedule.SetPlans(a.plans, schedule.Never))
+	timer := time.NewTimer(a.sleep())
+	defer timer.Stop()
+	for cancelled := ctx.Done(); !l.stopping || l.open > 0 || a.core.Next() <= l.now; timer.Reset(a.sleep()) {
+		select {
+		case <-timer.C:
+			a.turn()
+		case e := <-a.ended:
+			a.turn()
+			a.endAll(e)
+		case <-a.changed:
+			a.turn()
+			a.change()
+		case <-cancelled:
+			a.turn()
+			cancelled, l.stopping = nil, true
+			a.step(schedule.Stop())
+		}
+		a.step(schedule.Tick())
+		a.overdue()
+	}
+}
+
+// sleep is how long until the next turn is due.
+func (a *Agent) sleep() time.Duration {
+	next := a.core.Next()
+	if next >= a.loop.now+heartbeat.Milliseconds() {
+		return heartbeat
+	}
+	return max(0, a.clock.until(next))
+}
+
+// turn reads the clock, and finds out whether the process has run since the last turn.
+func (a *Agent) turn() {
+	l := &a.loop
+	last := l.now
+	l.now = a.clock.read()
+	if l.now-last >= pauseAfter {
+		l.pausedTo = l.now
+		a.opts.Log.Warn("paused", "site", a.opts.Site, "from_ms", last, "to_ms", l.now)
+		a.step(schedule.Paused(last))
+	}
+	if astray := a.clock.off.Abs() > mostFollowed; astray != l.astray {
+		l.astray = astray
+		a.opts.Log.Error("wall clock stepped", "site", a.opts.Site, "astray", astray, "off_ms", a.clock.off.Milliseconds())
+	}
+	a.counts.clock(a.clock.off)
+}
+
+// step tells the core and does what it says.
+func (a *Agent) step(ev schedule.Event) {
+	l := &a.loop
+	l.acts = a.core.Step(l.now, ev, l.acts[:0])
+	for i := range l.acts {
+		act := &l.acts[i]
+		if act.Reason == uptally.OK {
+			a.begin(*act)
+		} else {
+			a.record(uptally.Result{Slot: act.Slot, Reason: act.Reason})
+		}
+	}
+}
+
+func (a *Agent) begin(act schedule.Action) {
+	l := &a.loop
+	for int(act.Check) >= len(l.flights) {
+		l.flights = append(l.flights, flight{})
+	}
+	l.flights[act.Check] = flight{act: act, begun: l.now, flying: true}
+	l.open++
+	a.counts.begin(l.open)
+	go a.fly(act, a.clock.zero())
+}
+
+// endAll takes one ending and those that wait behind it.
+func (a *Agent) endAll(e ending) {
+	for {
+		a.end(e)
+		select {
+		case e = <-a.ended:
+		default:
+			return
+		}
+	}
+}
+
+func (a *Agent) end(e ending) {
+	f := &a.loop.flights[e.check]
+	f.flying = false
+	if !f.left {
+		a.leave(f, e.result)
+	}
+	a.step(schedule.Finished(e.check))
+}
+
+// leave records the one result of a flight.
+func (a *Agent) leave(f *flight, r uptally.Result) {
+	l := &a.loop
+	if l.pausedTo > f.begun && r.Outcome() == uptally.Down {
+		r = voided(r, uptally.AgentDelay, "the agent was suspended meanwhile")
+	}
+	if o := r.Outcome(); a.clock.off.Abs().Milliseconds() > f.act.Latest-f.act.Slot.At && (o == uptally.Up || o == uptally.Down) {
+		r = voided(r, uptally.Clock, "the wall clock differs by "+a.clock.off.Round(time.Millisecond).String())
+	}
+	f.left = true
+	l.open--
+	a.counts.end(l.open)
+	a.record(r)
+}
+
+// overdue leaves a result, once a heartbeat, for probes that have not returned although their deadline is long over. Such a
+// probe keeps its worker, and its check is still_running, until it does return: what hangs cannot pile up.
+func (a *Agent) overdue() {
+	l := &a.loop
+	if l.now < l.swept+heartbeat.Milliseconds() {
+		return
+	}
+	l.swept = l.now
+	for i := range l.flights {
+		f := &l.flights[i]
+		if !f.flying || f.left || l.now <= f.begun+f.act.Plan.Timeout+grace(f.act.Plan.Timeout) {
+			continue
+		}
+		a.leave(f, uptally.Result{Slot: f.act.Slot, Late: int32(f.begun - f.act.Slot.At), Reason: uptally.AgentDelay,
+			Detail: "the probe did not return by its deadline"})
+	}
+}
+
+func (a *Agent) change() {
+	a.mu.Lock()
+	changes := a.changes
+	a.changes = nil
+	a.mu.Unlock()
+	for _, ch := range changes {
+		a.step(schedule.SetPlans(ch.plans, ch.end))
+	}
+}
+
+func (a *Agent) record(r uptally.Result) {
+	a.counts.result(r)
+	if a.opts.Observe != nil {
+		a.opts.Observe(r)
+	}
+	a.committer.add(r)
+}

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/uptally/uptally"
+)
+
+// Stats are an agent's numbers since its start.
+type Stats struct {
+	// Fires are the probes begun; InFlight those that have not left their result.
+	Fires    uint64
+	InFlight int
+	// Missed are the slots that were not probed, by reason.
+	Missed map[uptally.Reason]uint64
+	// Lateness are the probes that began at most so late, ascending and cumulative; the last counts all. LateMillis is the
+	// sum of their lateness in milliseconds.
+	Lateness   []Bucket
+	LateMillis uint64
+	// Waiting are the results in memory that are not acknowledged, those kept only as slots included.
+	Waiting int
+	// Batches are those acknowledged, AppendErrors the calls of Append that failed, LastAppend the instant of the last
+	// acknowledgement, zero before the first.
+	Batches, AppendErrors uint64
+	LastAppend            time.Time
+	// ClockOff is how far the wall clock is ahead of the agent's count of time.
+	ClockOff time.Duration
+}
+
+// Bucket counts the probes that began at most AtMost milliseconds late.
+type Bucket struct {
+	AtMost int64 // math.MaxInt64 for all
+	N      uint64
+}
+
+var latenessBounds = [...]int64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 15_000, math.MaxInt64}
+
+// Stats returns the numbers of now. It may be called at any time by any goroutine.
+func (a *Agent) Stats() Stats {
+	s := a.counts.stats()
+	a.committer.mu.Lock()
+	defer a.committer.mu.Unlock()
+	c := a.committer
+	s.Waiting = c.held + c.full.n
+	s.Batches, s.AppendErrors, s.LastAppend = c.batches, c.failed, c.last
+	return s
+}
+
+// counts are what the loop counts.
+type counts struct {
+	mu       sync.Mutex
+	fires    uint64
+	inFlight int
+	missed   [256]uint64
+	late     [len(latenessBounds)]uint64
+	lateSum  uint64
+	off      time.Duration
+}
+
+func (c *counts) begin(inFlight int) {
+	c.mu.Lock()
+	c.fires++
+	c.inFlight = inFlight
+	c.mu.Unlock()
+}
+
+func (c *counts) end(inFlight int) {
+	c.mu.Lock()
+	c.inFlight = inFlight
+	c.mu.Unlock()
+}
+
+func (c *counts) clock(off time.Duration) {
+	c.mu.Lock()
+	c.off = off
+	c.mu.Unlock()
+}
+
+func (c *counts) result(r uptally.Result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Outcome() == uptally.Missed {
+		c.missed[r.Reason]++
+		return
+	}
+	i := 0
+	for int64(r.Late) > latenessBounds[i] {
+		i++
+	}
+	c.late[i]++
+	c.lateSum += uint64(r.Late)
+}
+
+func (c *counts) stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Stats{Fires: c.fires, InFlight: c.inFlight, LateMillis: c.lateSum, ClockOff: c.off, Missed: map[uptally.Reason]uint64{}}
+	for r, n := range c.missed {
+		if n > 0 {
+			s.Missed[uptally.Reason(r)] = n
+		}
+	}
+	sum := uint64(0)
+	for i, n := range c.late {
+		sum += n
+		s.Lateness = append(s.Lateness, Bucket{latenessBounds[i], sum})
+	}
+	return s
+}

@@ -1,0 +1,182 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/uptally/uptally"
+)
+
+// route is a prepared Reach: how a host becomes one address and a connection to it.
+type route struct {
+	reach    Reach
+	network  string // ip, ip4 or ip6
+	resolver string // host:port, or empty for the system's
+	fixed    map[string]netip.Addr
+}
+
+func (r *Reach) route() *route {
+	rt := &route{reach: Reach{Family: r.Family}, network: "ip", fixed: map[string]netip.Addr{}}
+	if r.Family == "4" || r.Family == "6" {
+		rt.network += r.Family
+	}
+	if r.Resolver != "" {
+		rt.resolver = withPort(r.Resolver, "53")
+	}
+	for name, text := range r.Resolve {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			rt.fixed[hostKey(name)] = addr.Unmap()
+		}
+	}
+	return rt
+}
+
+func hostKey(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// address returns the first address of host. Only a real question to a resolver is a phase.
+func (rt *route) address(r *run, host string) (netip.Addr, *fault) {
+	if addr, ok := rt.fixed[hostKey(host)]; ok {
+		return addr, nil
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if !rt.reach.admits(addr) {
+			return addr, faultf(uptally.ResolveNoAddress, "got %s, want an address of family %s", host, rt.reach.Family)
+		}
+		return addr.Unmap(), nil
+	}
+	q := &question{resolver: rt.resolver}
+	res := net.Resolver{PreferGo: true, Dial: q.dial}
+	addrs, err := res.LookupNetIP(r.ctx, rt.network, host)
+	r.end("resolve")
+	switch {
+	case err != nil:
+		return netip.Addr{}, q.fault(r, host, err)
+	case len(addrs) == 0:
+		return netip.Addr{}, faultf(uptally.ResolveNoAddress, "resolve %q: no address", host)
+	}
+	return addrs[0].Unmap(), nil
+}
+
+// question is one use of Go's resolver. It watches the replies, because the resolver reports a name that does not exist
+// and one without addresses alike, and keeps only the text of a failed dial.
+type question struct {
+	resolver string
+	exists   atomic.Bool
+	dialErr  atomic.Pointer[net.OpError]
+}
+
+func (q *question) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if q.resolver != "" {
+		address = q.resolver
+	}
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			q.dialErr.Store(op)
+		}
+		return nil, err
+	}
+	if u, ok := c.(*net.UDPConn); ok {
+		return &watched{UDPConn: u, exists: &q.exists}, nil
+	}
+	return c, nil
+}
+
+// watched notes replies without an error code: the name exists.
+type watched struct {
+	*net.UDPConn
+	exists *atomic.Bool
+}
+
+// Read reads one reply. The code is the low half of the fourth byte (RFC 1035, 4.1.1).
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.UDPConn.Read(b)
+	if err == nil && n >= 12 && b[3]&0xf == 0 {
+		w.exists.Store(true)
+	}
+	return n, err
+}
+
+func (q *question) fault(r *run, host string, err error) *fault {
+	if op := q.dialErr.Load(); op != nil {
+		if reason, ok := localReason(op); ok {
+			return &fault{reason: reason, detail: describe(op)}
+		}
+	}
+	var d *net.DNSError
+	found := errors.As(err, &d)
+	reason, cause := uptally.ResolveFailed, err.Error()
+	if found {
+		cause = d.Err // its Server is the system's, also where another was asked
+	}
+	switch {
+	case errors.Is(r.ctx.Err(), context.Canceled):
+		reason = uptally.AgentDown
+	case timedOut(err):
+		reason = uptally.ResolveTimeout
+	case found && d.IsNotFound && q.exists.Load():
+		reason, cause = uptally.ResolveNoAddress, "the name has no address of the family"
+	case found && d.IsNotFound:
+		reason = uptally.ResolveNXDomain
+	}
+	return faultf(reason, "resolve %q: %s", host, cause)
+}
+
+// link is a connection bound to the probe's deadline and to its cancellation.
+type link struct {
+	net.Conn
+	stop func() bool
+}
+
+// Close ends the binding too.
+func (l *link) Close() error {
+	l.stop()
+	return l.Conn.Close()
+}
+
+// bind sets the one deadline of the probe and wakes the connection when the probe is cancelled.
+func (r *run) bind(c net.Conn) *link {
+	deadline, _ := r.ctx.Deadline()
+	// Cannot fail on an open socket; a closed one fails at the next use.
+	_ = c.SetDeadline(deadline)
+	return &link{Conn: c, stop: context.AfterFunc(r.ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })}
+}
+
+var connecting = stage{timeout: uptally.ConnectTimeout, closed: uptally.ConnectReset, reset: uptally.ConnectReset, other: uptally.ConnectUnreachable}
+
+// dial resolves host and connects to its first address over TCP.
+func (rt *route) dial(r *run, host, port string) (*link, *fault) {
+	addr, f := rt.address(r, host)
+	if f != nil {
+		return nil, f
+	}
+	return r.connect(addrPort(addr, port))
+}
+
+// connect opens a TCP connection: one address, one attempt, no proxy.
+func (r *run) connect(to netip.AddrPort) (*link, *fault) {
+	r.fact("address", to.String())
+	// DialContext and not DialTCP, which binds a port of its own even without a source: such a port serves one connection
+	// at a time, whereas one that connect chooses serves one to each target.
+	d := net.Dialer{KeepAlive: -1}
+	c, err := d.DialContext(r.ctx, "tcp", to.String())
+	r.end("connect")
+	if err != nil {
+		return nil, r.classify(err, connecting)
+	}
+	return r.bind(c), nil
+}
+
+// addrPort joins an address and a valid port.
+func addrPort(addr netip.Addr, port string) netip.AddrPort {
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return netip.AddrPortFrom(addr, uint16(n))
+}

@@ -1,0 +1,145 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uptally/uptally"
+)
+
+// Prober is a check's probe, ready to run: immutable, safe for any number of goroutines. It holds secrets in closures
+// only, so that no way of printing it shows them.
+type Prober struct {
+	kind, target string
+	probe        func(ctx context.Context) Observation
+}
+
+// Kind returns the kind: http, tcp, icmp or dns.
+func (p *Prober) Kind() string { return p.kind }
+
+// Target returns what is measured, for people, as Settings.Target does.
+func (p *Prober) Target() string { return p.target }
+
+// Probe measures once and returns at the deadline of ctx at the latest, also when a library is still busy. A ctx without a
+// deadline is given ten seconds; one that is already over leaves overtaken. Cancelling ctx ends the probe with agent_down,
+// since it proves nothing.
+func (p *Prober) Probe(ctx context.Context) Observation { return p.probe(ctx) }
+
+// measure is a prepared kind.
+type measure struct {
+	// probe returns nil for up. It reports phases, facts and the response time to the run.
+	probe func(*run) *fault
+	// slow is the slowest response time that is up; 0 is off.
+	slow time.Duration
+	// secrets are taken out of every detail and fact.
+	secrets []string
+}
+
+// ready turns a measure into the function of a Prober.
+func (m *measure) ready() func(context.Context) Observation {
+	probe, slow, hide := m.probe, m.slow, hider(m.secrets)
+	return func(ctx context.Context) Observation {
+		ctx, cancel := bounded(ctx)
+		defer cancel()
+		r := &run{ctx: ctx}
+		r.start()
+		f := r.begun()
+		if f == nil {
+			f = probe(r)
+		}
+		if f == nil && slow > 0 && r.obs.RTT > slow {
+			f = faultf(uptally.TooSlow, "got %v, want at most %v", r.obs.RTT.Round(time.Microsecond), slow)
+		}
+		return r.observation(f, hide)
+	}
+}
+
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, noDeadline)
+}
+
+// run is one probe while it lasts. It belongs to one goroutine.
+type run struct {
+	ctx   context.Context
+	obs   Observation
+	begin time.Time // of the current phase
+}
+
+// start dates the probe; called again when the agent itself made it wait.
+func (r *run) start() {
+	r.obs.SentAt = time.Now()
+	r.begin = r.obs.SentAt
+}
+
+// begun refuses a probe that is over before its first packet.
+func (r *run) begun() *fault {
+	switch err := r.ctx.Err(); {
+	case errors.Is(err, context.Canceled):
+		return faultf(uptally.AgentDown, "cancelled before the first packet")
+	case err != nil:
+		return faultf(uptally.Overtaken, "deadline passed before the first packet")
+	}
+	return nil
+}
+
+// end closes a phase and begins the next.
+func (r *run) end(phase string) {
+	now := time.Now()
+	r.obs.Phases = append(r.obs.Phases, Phase{Name: phase, D: now.Sub(r.begin)})
+	r.begin = now
+}
+
+// answered takes the response time: the answer is complete.
+func (r *run) answered() { r.obs.RTT = time.Since(r.obs.SentAt) }
+
+func (r *run) fact(key, value string) {
+	r.obs.Facts = append(r.obs.Facts, Fact{Key: key, Value: value})
+}
+
+// maxFact is the longest value of a fact in bytes.
+const maxFact = 256
+
+func (r *run) observation(f *fault, hide *strings.Replacer) Observation {
+	o := r.obs
+	o.SentAt = o.SentAt.Round(0)
+	if f != nil {
+		o.Reason, o.Detail = f.reason, clean(hide.Replace(f.detail), uptally.MaxDetail)
+	}
+	for i := range o.Facts {
+		o.Facts[i].Value = clean(hide.Replace(o.Facts[i].Value), maxFact)
+	}
+	return o
+}
+
+// hider takes secrets out of text, as they are, quoted, and escaped for a URL: an answer may repeat what was sent.
+func hider(secrets []string) *strings.Replacer {
+	var pairs []string
+	for _, s := range secrets {
+		quoted := strconv.Quote(s)
+		for _, form := range []string{s, quoted[1 : len(quoted)-1], url.QueryEscape(s), url.PathEscape(s)} {
+			pairs = append(pairs, form, "[secret]")
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// fault is why a probe is not up.
+type fault struct {
+	reason uptally.Reason
+	detail string
+}
+
+// Error makes a fault fit to pass through libraries that take errors.
+func (f *fault) Error() string { return fmt.Sprintf("%v: %s", f.reason, f.detail) }
+
+func faultf(reason uptally.Reason, format string, args ...any) *fault {
+	return &fault{reason: reason, detail: fmt.Sprintf(format, args...)}
+}

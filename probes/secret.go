@@ -1,0 +1,74 @@
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxSecret is the longest secret in bytes; a longer file is a mistake in the path.
+const maxSecret = 64 << 10
+
+// Secret is a reference to a secret, never the secret: exactly one of the two is set. Its value is read by
+// Engine.Prepare and lives only inside the Prober, so nothing that prints, logs or stores settings can leak it.
+type Secret struct {
+	// File is a path relative to the file that names it; one line end at its end is not part of the secret.
+	File string `yaml:"file"`
+	// Env is the name of an environment variable.
+	Env string `yaml:"env"`
+}
+
+// validate demands exactly one reference.
+func (s *Secret) validate(p *problems) {
+	switch {
+	case s == nil, s.File == "" && s.Env == "":
+		p.add("", "", "a reference, {file: path} or {env: NAME}")
+	case s.File != "" && s.Env != "":
+		p.add("", "file and env", "one of file and env")
+	case strings.ContainsAny(s.Env, "=\x00"):
+		p.add("env", s.Env, "the name of an environment variable, such as API_TOKEN")
+	}
+}
+
+// read returns the value. The error names the reference and never the value.
+func (s *Secret) read(dir string) (string, error) {
+	if s.Env != "" {
+		v, ok := os.LookupEnv(s.Env)
+		if !ok || v == "" {
+			return "", fmt.Errorf("read secret: environment variable %q is not set", s.Env)
+		}
+		return v, nil
+	}
+	data, err := readFile(dir, s.File, maxSecret)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	v := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	if v == "" {
+		return "", fmt.Errorf("read secret: file %q is empty", s.File)
+	}
+	return v, nil
+}
+
+// readFile reads at most limit bytes of a file that settings name, relative to dir.
+func readFile(dir, name string, limit int64) ([]byte, error) {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("file %q is longer than %d bytes", name, limit)
+	}
+	return data, nil
+}

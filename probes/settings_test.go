@@ -1,0 +1,349 @@
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/uptally/uptally"
+)
+
+// TestValidate compares every problem of settings as people write them.
+func TestValidate(t *testing.T) {
+	for _, tt := range []struct{ story, text, want string }{
+		{"the example of the design", `http: { url: "https://portal.example.com/health", status: [200], body: '"ok"' }`, ""},
+		{"and its second", `dns: { server: "192.0.2.53:53", name: portal.example.com, type: A, answers: ["192.0.2.10"] }`, ""},
+		{"nothing", `{}`, `got nothing, want exactly one of http, tcp, icmp and dns`},
+		{"two kinds", `{ tcp: { address: "a.test:1" }, icmp: { host: a.test } }`, `got "tcp, icmp", want exactly one of http, tcp, icmp and dns`},
+		{"other schemes", `http: { url: "file:///etc/passwd" }`, `http.url: got "file:///etc/passwd", want an http or https URL, such as https://portal.example.com/health`},
+		{"a host alone", `http: { url: "portal.example.com" }`, `http.url: got "portal.example.com", want an http or https URL, such as https://portal.example.com/health`},
+		{"a port of six digits", `http: { url: "http://a.test:123456" }`, `http.url: got "http://a.test:123456", want a URL with a host, such as https://portal.example.com/health`},
+		{"a password in the URL, which is not repeated", `http: { url: "http://u:canary@a.test" }`, `http.url: got "http://u:xxxxx@a.test", want a URL without user and password; they go to basic`},
+		{"a password in a URL that cannot be read", `http: { url: "http://u:can%ary@a.test" }`, `http.url: got "a URL that cannot be read", want an http or https URL, such as https://portal.example.com/health`},
+		{"everything at once", `http: { url: "http://a.test", method: get, status: [2x, 600], redirects: all, family: 5, max_response_time: -1s, body_regexp: "(", headers: [{name: "a b", value: x}, {name: Authorization, value: canary}, {name: X, value: y, secret: {file: z}}, {name: Host, value: b.test}], basic: {user: a, password: {}}, bearer: {file: a, env: b}, resolve: {a.test: nowhere}, max_body_bytes: -1}`, `
+http.family: got "5", want one of 4, 6, any
+http.max_response_time: got "-1s", want a duration above zero, such as 500ms
+http.resolve.a.test: got "nowhere", want an address of the family, such as 192.0.2.10
+http.method: got "get", want an HTTP method in capitals, such as GET or POST
+http.bearer: got "basic and bearer", want one of basic and bearer
+http.basic.password: got nothing, want a reference, {file: path} or {env: NAME}
+http.bearer: got "file and env", want one of file and env
+http.headers[0].name: got "a b", want a header name, such as Accept
+http.headers[1].value: got "a literal", want a secret, such as secret: {file: token}
+http.headers[2].value: got "value and secret", want one of value and secret
+http.headers[3].name: got "Host", want the setting host instead of a header
+http.redirects: got "all", want one of follow, same_host, none
+http.status[0]: got "2x", want a status such as 200 or a class such as 2xx
+http.status[1]: got "600", want a status such as 200 or a class such as 2xx
+http.body_regexp: got "(", want a regular expression (RE2 syntax)
+http.max_body_bytes: got "-1", want a number from 1 to 67108864`},
+		{"tcp", `tcp: { address: "a.test", expect: shut, steps: [{send: a, expect: b}, {}], tls: {cert_file: a.pem, min_version: 3, ca_file: b.pem, skip_verify: true} }`, `
+tcp.address: got "a.test", want host:port, such as portal.example.com:443 or [2001:db8::1]:443
+tcp.tls.key_file: got nothing, want cert_file and key_file together
+tcp.tls.skip_verify: got "true", want no ca_file where nothing is verified
+tcp.tls.min_version: got "3", want one of 1.0, 1.1, 1.2, 1.3
+tcp.expect: got "shut", want one of open, refused
+tcp.steps[0]: got "2 of them", want exactly one of send, expect and expect_regexp
+tcp.steps[1]: got "0 of them", want exactly one of send, expect and expect_regexp`},
+		{"a shut port has no dialogue", `tcp: { address: "a.test:22", expect: refused, tls: {} }`, `tcp.expect: got "refused", want open where there is tls or a step`},
+		{"icmp", `icmp: { host: "2001:db8::1", family: 4, count: 101, interval: 1ms, size: 8, max_loss: 100, privileged: maybe }`, `
+icmp.host: got "2001:db8::1", want an address of family 4
+icmp.count: got "101", want a number from 1 to 100
+icmp.interval: got "1ms", want at least 10ms
+icmp.size: got "8", want a number from 24 to 65507
+icmp.max_loss: got "100", want whole percent from 0 to 99
+icmp.privileged: got "maybe", want one of auto, never, always`},
+		{"dns", `dns: { server: "a b", name: "a b", type: X, transport: pigeon, rcodes: [OK], edns_size: 1, on_truncation: up }`, `
+dns.server: got "a b", want a host with or without a port, such as 192.0.2.53:53
+dns.name: got "a b", want a domain name, such as portal.example.com
+dns.type: got "X", want a record type, such as A, AAAA or MX
+dns.transport: got "pigeon", want one of udp, tcp
+dns.on_truncation: got "up", want one of tcp, down
+dns.edns_size: got "1", want a number from 512 to 4096
+dns.rcodes[0]: got "OK", want a response code, such as NOERROR or NXDOMAIN`},
+		{"dns answers of the type", `dns: { server: "2001:db8::53", name: a.test, type: AAAA, answers: [192.0.2.1], answers_contain: ["2001:db8::1"] }`, `dns.answers[0]: got "192.0.2.1", want the data of a AAAA record as in a zone file`},
+	} {
+		t.Run(tt.story, func(t *testing.T) {
+			s := decode(t, tt.text)
+			before := written(t, s)
+			var lines []string
+			for _, p := range s.Validate() {
+				lines = append(lines, p.String())
+			}
+			if diff := cmp.Diff(strings.TrimPrefix(tt.want, "\n"), strings.Join(lines, "\n")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if before != written(t, s) {
+				t.Error("validation changed the settings")
+			}
+			if _, err := NewEngine().Prepare(s, t.TempDir()); (err != nil) != (tt.want != "") {
+				t.Errorf("prepare: got %v", err)
+			}
+		})
+	}
+}
+
+func decode(t testing.TB, text string) *Settings {
+	t.Helper()
+	var s Settings
+	if err := yaml.Load([]byte(text), &s, yaml.WithKnownFields(true)); err != nil {
+		t.Fatal(err)
+	}
+	return &s
+}
+
+// TestTargets: what is measured, without anything that may be secret.
+func TestTargets(t *testing.T) {
+	for _, tt := range []struct {
+		settings Settings
+		want     string
+	}{
+		{Settings{HTTP: &HTTP{URL: "https://u:canary@portal.test:8443/a/b?token=canary#canary"}}, "https://portal.test:8443/a/b?…"},
+		{Settings{HTTP: &HTTP{URL: "https://portal.test"}}, "https://portal.test"},
+		{Settings{TCP: &TCP{Address: "[2001:db8::1]:443"}}, "[2001:db8::1]:443"},
+		{Settings{ICMP: &ICMP{Host: "portal.test"}}, "portal.test"},
+		{Settings{DNS: &DNS{Server: "192.0.2.53", Name: "portal.test"}}, "portal.test A @192.0.2.53"},
+		{Settings{}, ""},
+	} {
+		if got := tt.settings.Target(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}
+
+// TestSecretsAreNeverShown: neither settings nor prober nor errors show a secret in any way of printing.
+func TestSecretsAreNeverShown(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "token"), "canary\n")
+	t.Setenv("UPTALLY_TEST_TOKEN", "canary")
+	s := &Settings{HTTP: &HTTP{
+		URL: "https://portal.test", Bearer: &Secret{File: "token"},
+		Headers: []Header{{Name: "X-Key", Secret: &Secret{Env: "UPTALLY_TEST_TOKEN"}}},
+	}}
+	p := prepared(t, s, dir)
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("prepared", "settings", s, "prober", p)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("prepared", "settings", s, "prober", p)
+	shown := fmt.Sprintf("%v %+v %#v %v %+v %#v", s, s, s, p, p, p) + log.String() + written(t, s)
+	if strings.Contains(shown, "canary") {
+		t.Errorf("got a secret in %s", shown)
+	}
+}
+
+func TestSecretReferences(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "unix"), "value\n")
+	writeFile(t, filepath.Join(dir, "dos"), "value\r\n")
+	writeFile(t, filepath.Join(dir, "lines"), "one\ntwo\n")
+	writeFile(t, filepath.Join(dir, "empty"), "\n")
+	writeFile(t, filepath.Join(dir, "huge"), strings.Repeat("x", maxSecret+1))
+	t.Setenv("UPTALLY_TEST_TOKEN", "value")
+	for _, tt := range []struct {
+		secret    Secret
+		want, err string
+	}{
+		{Secret{File: "unix"}, "value", ""},
+		{Secret{File: filepath.Join(dir, "dos")}, "value", ""},
+		{Secret{File: "lines"}, "one\ntwo", ""},
+		{Secret{Env: "UPTALLY_TEST_TOKEN"}, "value", ""},
+		{Secret{File: "empty"}, "", `read secret: file "empty" is empty`},
+		{Secret{File: "huge"}, "", `read secret: file "huge" is longer than 65536 bytes`},
+		{Secret{Env: "UPTALLY_TEST_ABSENT"}, "", `read secret: environment variable "UPTALLY_TEST_ABSENT" is not set`},
+	} {
+		got, err := tt.secret.read(dir)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if got != tt.want || text != tt.err {
+			t.Errorf("%+v: got %q %q, want %q %q", tt.secret, got, text, tt.want, tt.err)
+		}
+	}
+	_, err := NewEngine().Prepare(&Settings{HTTP: &HTTP{URL: "http://a.test", Bearer: &Secret{File: "absent"}}}, dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want a file that does not exist", err)
+	}
+	_, err = NewEngine().Prepare(&Settings{HTTP: &HTTP{URL: "http://a.test", Bearer: &Secret{File: "lines"}}}, dir)
+	if err == nil || err.Error() != "prepare http probe: bearer: read secret: got control characters, want one line" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestPage: every setting and every reason of a kind stands in docs/probes.md, and its examples are valid.
+func TestPage(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "docs", "probes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(data)
+	for field := range reflect.TypeFor[Settings]().Fields() {
+		for _, name := range yamlNames(field.Type.Elem()) {
+			if !strings.Contains(page, "`"+name+"`") {
+				t.Errorf("docs/probes.md: got no setting %q of %s", name, field.Tag.Get("yaml"))
+			}
+		}
+		s := Settings{}
+		reflect.ValueOf(&s).Elem().FieldByIndex(field.Index).Set(reflect.New(field.Type.Elem()))
+		for _, r := range s.Reasons() {
+			if !strings.Contains(page, "| `"+r.String()+"` |") {
+				t.Errorf("docs/probes.md: got no reason %q of %s", r, field.Tag.Get("yaml"))
+			}
+		}
+	}
+	examples := 0
+	for _, block := range strings.Split(page, "```")[1:] {
+		text, ok := strings.CutPrefix(block, "yaml\n")
+		if !ok {
+			continue
+		}
+		examples++
+		if ps := decode(t, text).Validate(); len(ps) > 0 {
+			t.Errorf("docs/probes.md: got %v in\n%s", ps, text)
+		}
+	}
+	if examples < reflect.TypeFor[Settings]().NumField() {
+		t.Errorf("docs/probes.md: got %d examples, want one a kind", examples)
+	}
+}
+
+// yamlNames walks a settings type with everything below it.
+func yamlNames(typ reflect.Type) (names []string) {
+	for f := range typ.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if name != "" {
+			names = append(names, name)
+		}
+		inner := f.Type
+		for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct {
+			names = append(names, yamlNames(inner)...)
+		}
+	}
+	return names
+}
+
+func TestClean(t *testing.T) {
+	for _, tt := range []struct {
+		in    string
+		limit int
+		want  string
+	}{
+		{"plain", 5, "plain"},
+		{"two\r\nlines\tand \x1b[31mred\x1b[0m\x00", 50, "two  lines and [31mred[0m"},
+		{"turned \u202eround", 50, "turned round"},
+		{"bad \xff byte", 50, "bad \uFFFD byte"},
+		{"ääää", 6, "ä…"}, // 8 bytes; 3 are for the mark, the border of a letter is at 2
+	} {
+		if got := clean(tt.in, tt.limit); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("two\r\nlines \x1b[31m\xff", 10)
+	f.Add("ääää…", 4)
+	f.Fuzz(func(t *testing.T, s string, limit int) {
+		limit = 3 + int(uint(limit)%uptally.MaxDetail)
+		got := clean(s, limit)
+		if len(got) > limit || strings.ToValidUTF8(got, "") != got || strings.ContainsAny(got, "\x00\x1b\r\n\u202e") {
+			t.Errorf("%q: got %q", s, got)
+		}
+		if again := clean(got, limit); again != got {
+			t.Errorf("%q: got %q, then %q", s, got, again)
+		}
+	})
+}
+
+// FuzzCheckURL: what is accepted has a host and one of two schemes, and shows no user.
+func FuzzCheckURL(f *testing.F) {
+	for _, s := range []string{"https://portal.test:443/a?b=c", "http://[2001:db8::1%25eth0]/", "http://u:p@a.test", "javascript:alert(1)", "http:a.test", "//a.test"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := url.Parse(s)
+		if err != nil || checkURL(u) != "" {
+			return
+		}
+		if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+			t.Errorf("%q: accepted", s)
+		}
+		shown, err := url.Parse(showURL(u))
+		if err != nil || shown.User != nil || strings.Trim(shown.RawQuery, "…") != "" {
+			t.Errorf("%q: got %q", s, showURL(u))
+		}
+	})
+}
+
+// FuzzReply: whatever arrives, a reply is ours only with identifier and question, and judging it ends in a listed reason.
+func FuzzReply(f *testing.F) {
+	settings := &DNS{Server: "192.0.2.53", Name: "portal.test", Answers: []string{"192.0.2.1"}}
+	q, err := newDNSQuery(settings)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(q.wire)
+	f.Add([]byte{0, 0, 0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte("\x00\x00\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x06portal\x04test\x00\x00\x01\x00\x01\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x01"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		reply, err := q.reply(0, b)
+		if err != nil {
+			return
+		}
+		r := &run{ctx: t.Context()}
+		r.start()
+		checkReason := uptally.OK
+		if f := q.judge(r, reply); f != nil {
+			checkReason = f.reason
+		}
+		listed := checkReason == uptally.OK
+		for _, reason := range settings.reasons() {
+			listed = listed || reason == checkReason
+		}
+		if !listed {
+			t.Errorf("got %v", checkReason)
+		}
+	})
+}
+
+// FuzzCanonicalAnswer: canonical text, once made, stays itself.
+func FuzzCanonicalAnswer(f *testing.F) {
+	f.Add("A", "192.0.2.1")
+	f.Add("MX", "10 Mail.Example.test")
+	f.Add("TXT", `"a\"b" "c"`)
+	f.Add("SOA", "ns.test. host.test. 1 2 3 4 5")
+	f.Fuzz(func(t *testing.T, typ, data string) {
+		if !validQueryType(typ) {
+			return
+		}
+		text, err := canonicalAnswer(typ, data)
+		if err != nil || typ == "TXT" {
+			return
+		}
+		if again, err := canonicalAnswer(typ, text); err == nil && again != text {
+			t.Errorf("%s %q: got %q, then %q", typ, data, text, again)
+		}
+	})
+}
+
+func FuzzParseStatus(f *testing.F) {
+	f.Add("200")
+	f.Add("2xx")
+	f.Fuzz(func(t *testing.T, s string) {
+		if r, ok := parseStatus(s); ok && (r.low < 100 || r.high > 599 || r.low > r.high) {
+			t.Errorf("%q: got %v", s, r)
+		}
+	})
+}

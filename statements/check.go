@@ -1,0 +1,147 @@
+package statements
+
+import (
+	"fmt"
+	"math/big"
+	"time"
+)
+
+// check adds everything up again: nothing is printed whose sums do not close.
+func (s *Statement) check() error {
+	p := s.Period
+	if p.At.open() || p.At.To <= p.At.From || p.Millis != p.At.Millis() {
+		return fmt.Errorf("got a period of %d ms, want %d ms", p.Millis, p.At.Millis())
+	}
+	if err := checkOffsets(p.Offsets); err != nil {
+		return err
+	}
+	var t Total
+	for i := range s.Accounts {
+		a := &s.Accounts[i]
+		if err := a.check(p); err != nil {
+			return fmt.Errorf("account %q: %w", a.Service, err)
+		}
+		t.Fee.Minor += a.Credit.Fee.Minor
+		t.Proven.Minor += a.Credit.Proven.Amount.Minor
+		t.Point.Minor += a.Credit.Point.Amount.Minor
+		t.Max.Minor += a.Credit.Max.Amount.Minor
+		t.Charged.Minor += a.Credit.Charged.Amount.Minor
+	}
+	w := s.Total
+	if t.Fee.Minor != w.Fee.Minor || t.Proven.Minor != w.Proven.Minor || t.Point.Minor != w.Point.Minor ||
+		t.Max.Minor != w.Max.Minor || t.Charged.Minor != w.Charged.Minor {
+		return fmt.Errorf("the totals are not the sums of the accounts")
+	}
+	return nil
+}
+
+func checkOffsets(os []Offset) error {
+	if len(os) == 0 {
+		return fmt.Errorf("got no offset of the zone, want at least one")
+	}
+	for i, o := range os {
+		if _, err := parseOffset(o.Offset); err != nil {
+			return err
+		}
+		if i > 0 && o.From <= os[i-1].From {
+			return fmt.Errorf("the offsets of the zone are not in order of time")
+		}
+	}
+	return nil
+}
+
+func (a *Account) check(p Period) error {
+	if got := a.Classes.Sum(); got != p.Millis {
+		return fmt.Errorf("the classes add up to %d ms, want %d ms", got, p.Millis)
+	}
+	if err := a.checkPieces(p); err != nil {
+		return err
+	}
+	var byDay Classes
+	for _, d := range a.Days {
+		byDay = sum(byDay, d.Classes)
+		if _, err := time.Parse(time.DateOnly, d.Date); err != nil || d.Sum() <= 0 {
+			return fmt.Errorf("got day %q of %d ms, want a date such as 2026-10-01 and its length", d.Date, d.Sum())
+		}
+	}
+	if byDay != a.Classes {
+		return fmt.Errorf("the days do not add up to the classes")
+	}
+	var byRule int64
+	for _, r := range a.Rules {
+		byRule += r.Millis
+	}
+	if byRule != a.Classes.Excluded {
+		return fmt.Errorf("the rules exclude %d ms, want %d ms", byRule, a.Classes.Excluded)
+	}
+	return a.checkDown()
+}
+
+func (a *Account) checkPieces(p Period) error {
+	var c Classes
+	at := p.At.From
+	for _, piece := range a.Pieces {
+		if piece.At.From != at || piece.At.To <= at {
+			return fmt.Errorf("got a piece at %s, want it to start at %s", piece.At.From, at)
+		}
+		c.add(piece.Class, piece.At.Millis())
+		at = piece.At.To
+	}
+	if at != p.At.To || c != a.Classes {
+		return fmt.Errorf("the pieces do not add up to the classes")
+	}
+	return nil
+}
+
+func (a *Account) checkDown() error {
+	d := a.Down
+	for _, t := range []struct {
+		name string
+		ms   int64
+		in   []Interval
+	}{{"certain", d.CertainMS, d.Certain}, {"point", d.PointMS, d.Point}, {"possible", d.PossibleMS, d.Possible}} {
+		var n int64
+		for _, v := range t.in {
+			n += v.Millis()
+		}
+		if n != t.ms {
+			return fmt.Errorf("the %s downtime adds up to %d ms, want %d ms", t.name, n, t.ms)
+		}
+	}
+	if d.PointMS != a.Classes.Down {
+		return fmt.Errorf("got %d ms of likely downtime, want the %d ms of the class", d.PointMS, a.Classes.Down)
+	}
+	if d.CertainMS > d.PointMS || d.PointMS > d.PossibleMS {
+		return fmt.Errorf("got downtime %d, %d and %d ms, want certain ≤ point ≤ possible", d.CertainMS, d.PointMS, d.PossibleMS)
+	}
+	return a.checkFormulas()
+}
+
+// checkFormulas evaluates what the steps print.
+func (a *Account) checkFormulas() error {
+	for _, f := range []struct {
+		name     string
+		down, of int64
+		s        Share
+	}{
+		{"low", a.Down.PossibleMS, a.DenominatorMS, a.Availability.Low},
+		{"point", a.Down.PointMS, a.DenominatorMS - a.LeftOutMS, a.Availability.Point},
+		{"high", a.Down.CertainMS, a.DenominatorMS, a.Availability.High},
+	} {
+		got := ""
+		if f.of > 0 {
+			got = big.NewRat(f.of-f.down, f.of).RatString()
+		}
+		if got != f.s.Exact {
+			return fmt.Errorf("got %s availability %q, want 1 − %d/%d = %q", f.name, f.s.Exact, f.down, f.of, got)
+		}
+	}
+	if target, ok := parseExact(a.Target.Exact); !ok || target.Sign() < 0 {
+		return fmt.Errorf("got target %q, want an exact fraction", a.Target.Exact)
+	}
+	return nil
+}
+
+func sum(a, b Classes) Classes {
+	return Classes{a.Up + b.Up, a.Down + b.Down, a.Excluded + b.Excluded, a.Outside + b.Outside, a.Unknown + b.Unknown}
+}

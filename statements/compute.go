@@ -1,0 +1,279 @@
+package statements
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/agreements"
+)
+
+// Ledger is the evidence a statement is computed from. A ledger.Store is one; its documentation holds.
+type Ledger interface {
+	Plans(ctx context.Context, check string) ([]uptally.Plan, error)
+	Days(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
+	Failures(ctx context.Context, check, site uptally.ID, from, to int64) ([]uptally.Result, error)
+	Entries(ctx context.Context, asOf int64) ([]uptally.Entry, error)
+}
+
+// SlotsFunc returns the scheduled instants of a plan at a site: a function that yields the first one after an instant,
+// or one beyond every period. schedule.NewSlots makes one.
+type SlotsFunc func(p uptally.Plan, site string) (next func(after int64) int64, err error)
+
+// Request asks for the statement of one agreement and period out of a ledger.
+type Request struct {
+	Agreement *agreements.Agreement
+	// Services holds the checks of every service that the agreement names; all of them must be up.
+	Services map[string][]string
+	// Period is what PeriodText, such as "2026-10", means in the agreement's zone.
+	Period     agreements.Interval
+	PeriodText string
+	// AsOf: entries recorded up to this instant apply. Now is the instant of computing; nothing after it is measured yet.
+	AsOf, Now int64
+	// ClockError is the widest clock error of the sites in milliseconds.
+	ClockError int64
+	// Slots counts the planned slots for the coverage; nil leaves them uncounted.
+	Slots SlotsFunc
+	// ZoneData names the version of the zone data, for the small print; empty where it is not known.
+	ZoneData string
+	Ledger   Ledger
+}
+
+// Compute gathers the evidence of the period with as much before and after it as decides its edges, and returns the
+// statement. The error names the agreement, check or entry at fault; it is a *agreements.TermsError when no single
+// version covers the period.
+func Compute(ctx context.Context, in Request) (Statement, error) {
+	g, err := gather(ctx, in)
+	if err != nil {
+		return Statement{}, err
+	}
+	summed, err := summary(g.checks, in.Services, in.Period, in.Now, in.Slots)
+	if err != nil {
+		return Statement{}, err
+	}
+	return finish(draft{
+		agreement: in.Agreement, period: in.Period, periodText: in.PeriodText, zoneData: in.ZoneData, now: in.Now, asOf: in.AsOf,
+		evidence: summed, entries: g.entries,
+		first: func(e agreements.Edge) ([]Failure, error) { return firstFailures(ctx, in.Ledger, e) },
+	}, g.services)
+}
+
+// Accounts returns the accounts alone, over period instead of the request's: the month to date, say, for metrics. Errors
+// are those of Compute.
+func Accounts(ctx context.Context, in Request, period agreements.Interval) ([]agreements.Account, error) {
+	in.Period = period
+	g, err := gather(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return agreements.Compute(agreements.Input{Agreement: in.Agreement, Period: period, Services: g.services, Entries: g.entries})
+}
+
+// gathered is what the accounts of a request are computed from.
+type gathered struct {
+	checks   []agreements.Evidence
+	services map[string]agreements.Tracks
+	entries  []agreements.Recorded
+}
+
+func gather(ctx context.Context, in Request) (g gathered, err error) {
+	terms, err := in.Agreement.VersionAt(in.Period)
+	if err != nil {
+		return g, err
+	}
+	entries, err := in.Ledger.Entries(ctx, in.AsOf)
+	if err != nil {
+		return g, fmt.Errorf("read entries: %w", err)
+	}
+	if g.entries, err = decodeEntries(entries); err != nil {
+		return g, err
+	}
+	var tracks map[string]agreements.Tracks
+	if g.checks, tracks, err = measureAll(ctx, in, terms); err != nil {
+		return g, err
+	}
+	g.services, err = byService(terms, in.Services, tracks)
+	return g, err
+}
+
+// finish computes the accounts and makes the document.
+func finish(d draft, services map[string]agreements.Tracks) (Statement, error) {
+	var err error
+	d.accounts, err = agreements.Compute(agreements.Input{Agreement: d.agreement, Period: d.period, Services: services, Entries: d.entries})
+	if err != nil {
+		return Statement{}, err
+	}
+	return build(d)
+}
+
+func decodeEntries(entries []uptally.Entry) ([]agreements.Recorded, error) {
+	recorded := make([]agreements.Recorded, len(entries))
+	for i, e := range entries {
+		var err error
+		if recorded[i], err = agreements.DecodeEntry(e); err != nil {
+			return nil, err
+		}
+	}
+	return recorded, nil
+}
+
+// byService combines the checks' tracks into the services that the version names.
+func byService(v *agreements.Version, services map[string][]string, tracks map[string]agreements.Tracks) (map[string]agreements.Tracks, error) {
+	out := make(map[string]agreements.Tracks, len(v.Services))
+	for _, name := range v.Services {
+		var ts []agreements.Tracks
+		for _, check := range services[name] {
+			t, ok := tracks[check]
+			if !ok {
+				return nil, fmt.Errorf("combine service %q: got no evidence of check %q", name, check)
+			}
+			ts = append(ts, t)
+		}
+		if len(ts) == 0 {
+			return nil, fmt.Errorf("combine service %q: got no check, want at least one", name)
+		}
+		out[name] = agreements.AllUp(ts...)
+	}
+	return out, nil
+}
+
+// measureAll measures each check of the version's services once.
+func measureAll(ctx context.Context, in Request, v *agreements.Version) ([]agreements.Evidence, map[string]agreements.Tracks, error) {
+	var names []string
+	for _, s := range v.Services {
+		names = append(names, in.Services[s]...)
+	}
+	slices.Sort(names)
+	var evs []agreements.Evidence
+	tracks := map[string]agreements.Tracks{}
+	for _, check := range slices.Compact(names) {
+		plans, err := in.Ledger.Plans(ctx, check)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read plans of %q: %w", check, err)
+		}
+		g := gathering{in: in, terms: v, ev: agreements.Evidence{Check: check, Plans: plans}}
+		if err := g.run(ctx); err != nil {
+			return nil, nil, err
+		}
+		evs = append(evs, g.ev)
+		tracks[check] = g.tracks
+	}
+	return evs, tracks, nil
+}
+
+// gathering reads one check's evidence until both edges of the period are decided.
+type gathering struct {
+	in     Request
+	terms  *agreements.Version
+	ev     agreements.Evidence
+	tracks agreements.Tracks
+}
+
+// leadSlack is what is read beyond the spans that could matter, for late sends.
+const leadSlack = 60_000
+
+// run reads at least what the rules can reach across the edges of the period, and further until the sites agreed on up
+// for longer than anything could bridge, or there is no more evidence. Steps grow, since an outage may last for months.
+func (g *gathering) run(ctx context.Context) error {
+	var gap, settled int64
+	first, last := g.in.Now, g.in.Now
+	for _, p := range g.ev.Plans {
+		gap, settled, first = max(gap, p.Gap), max(settled, p.Gap*int64(max(1, p.Recover))), min(first, p.From)
+	}
+	o := g.terms.Outage
+	settled = max(settled, int64(o.Merge))
+	lead := gap + int64(o.Minimum) + int64(o.Merge) + int64(g.terms.Bridge) + g.in.ClockError + leadSlack
+	read := agreements.Interval{From: g.in.Period.From - lead, To: g.in.Period.To + lead}
+	for step := int64(uptally.DayMillis); ; step *= 2 {
+		if err := g.measure(ctx, read); err != nil {
+			return err
+		}
+		before := read.From <= first || g.upFor(settled, agreements.Interval{From: read.From, To: g.in.Period.From})
+		after := read.To >= last || g.upFor(settled, agreements.Interval{From: g.in.Period.To, To: read.To})
+		if before && after {
+			return nil
+		}
+		if !before {
+			read.From -= step
+		}
+		if !after {
+			read.To += step
+		}
+	}
+}
+
+// upFor reports whether the vote was UP inside v for longer than a span.
+func (g *gathering) upFor(longer int64, v agreements.Interval) bool {
+	up := agreements.NewSet(v).Subtract(agreements.Union(g.tracks.Possible, g.tracks.Unknown))
+	return slices.ContainsFunc(up, func(i agreements.Interval) bool { return i.Len() > longer })
+}
+
+func (g *gathering) measure(ctx context.Context, read agreements.Interval) error {
+	g.ev.Sites = nil
+	for _, site := range sitesOf(g.ev.Plans) {
+		days, err := g.in.Ledger.Days(ctx, uptally.IDOf(g.ev.Check), uptally.IDOf(site), uptally.DayOf(read.From), uptally.DayOf(read.To)+1)
+		if err != nil {
+			return fmt.Errorf("read days of %q at %q: %w", g.ev.Check, site, err)
+		}
+		s := agreements.SiteRuns{Site: site}
+		for _, d := range days {
+			for _, r := range d.Runs {
+				if r = until(r, g.in.Now); r.N > 0 {
+					s.Runs = append(s.Runs, r)
+				}
+			}
+		}
+		g.ev.Sites = append(g.ev.Sites, s)
+	}
+	var err error
+	g.tracks, err = agreements.Measure(g.ev, agreements.Rules{Bridge: int64(g.terms.Bridge), ClockError: g.in.ClockError})
+	return err
+}
+
+// sitesOf lists the sites of all plans in the order in which they first appear.
+func sitesOf(plans []uptally.Plan) []string {
+	var sites []string
+	for _, p := range plans {
+		for _, s := range p.Sites {
+			if !slices.Contains(sites, s) {
+				sites = append(sites, s)
+			}
+		}
+	}
+	return sites
+}
+
+// until keeps the results of a run that were sent before now.
+func until(r uptally.Run, now int64) uptally.Run {
+	switch last := now - 1 - int64(r.Late); {
+	case r.At > last:
+		r.N = 0
+	case r.Step > 0:
+		r.N = int32(min(int64(r.N), (last-r.At)/r.Step+1))
+	}
+	if r.N == 1 {
+		r.Step = 0
+	}
+	return r
+}
+
+// firstFailures returns the first failure that each site of an outage saw, by send instant. A site that joined later
+// than the start of the outage has none.
+func firstFailures(ctx context.Context, l Ledger, e agreements.Edge) ([]Failure, error) {
+	var fs []Failure
+	from := max(e.Start.From, e.Start.To-uptally.DayMillis)
+	for _, site := range e.Sites {
+		results, err := l.Failures(ctx, uptally.IDOf(e.Check), uptally.IDOf(site), from-leadSlack, e.Start.To+leadSlack)
+		if err != nil {
+			return nil, fmt.Errorf("read failures of %q at %q: %w", e.Check, site, err)
+		}
+		i := slices.IndexFunc(results, func(r uptally.Result) bool { return r.Outcome() == uptally.Down && r.SentAt() >= from })
+		if i < 0 {
+			continue
+		}
+		r := results[i]
+		fs = append(fs, Failure{e.Check, site, Instant(r.At), int64(r.Late), r.Reason.String(), r.Detail})
+	}
+	return fs, nil
+}

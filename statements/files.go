@@ -1,0 +1,97 @@
+package statements
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/agreements"
+)
+
+// Files asks for the statement of one agreement and period out of files alone.
+type Files struct {
+	Agreement  *agreements.Agreement
+	Period     agreements.Interval
+	PeriodText string
+	// Now is the instant of computing.
+	Now int64
+	// ClockError is the widest clock error of the sites in milliseconds.
+	ClockError int64
+	Entries    []uptally.Entry
+	ZoneData   string
+	// Evidence names the files with their digests.
+	Evidence []File
+}
+
+// FromTimelines returns the statement of agreed timelines, one a service. A service of the agreement without one is
+// unknown throughout. The error is that of agreements.Timeline.Tracks, or names a service that has two.
+func FromTimelines(f Files, timelines []agreements.Timeline) (Statement, error) {
+	terms, err := f.Agreement.VersionAt(f.Period)
+	if err != nil {
+		return Statement{}, err
+	}
+	services := map[string]agreements.Tracks{}
+	for _, t := range timelines {
+		if _, twice := services[t.Service]; twice {
+			return Statement{}, fmt.Errorf("read timelines: got two of service %q, want one", t.Service)
+		}
+		if services[t.Service], err = t.Tracks(int64(terms.Bridge)); err != nil {
+			return Statement{}, err
+		}
+	}
+	for _, s := range terms.Services {
+		if _, ok := services[s]; ok {
+			continue
+		}
+		if services[s], err = (agreements.Timeline{Service: s}).Tracks(int64(terms.Bridge)); err != nil {
+			return Statement{}, err
+		}
+	}
+	return f.finish(Evidence{Kind: "timeline", Words: f.words("an agreed timeline"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, services)
+}
+
+// FromResults returns the statement of results out of files; services holds the checks of every service.
+func FromResults(f Files, services map[string][]string, checks []agreements.Evidence) (Statement, error) {
+	terms, err := f.Agreement.VersionAt(f.Period)
+	if err != nil {
+		return Statement{}, err
+	}
+	tracks := map[string]agreements.Tracks{}
+	for _, c := range checks {
+		if tracks[c.Check], err = agreements.Measure(c, agreements.Rules{Bridge: int64(terms.Bridge), ClockError: f.ClockError}); err != nil {
+			return Statement{}, err
+		}
+	}
+	combined, err := byService(terms, services, tracks)
+	if err != nil {
+		return Statement{}, err
+	}
+	ev, err := summary(checks, services, f.Period, f.Now, nil)
+	if err != nil {
+		return Statement{}, err
+	}
+	ev.Kind, ev.Words = "results", f.words("results of probes")
+	return f.finish(ev, combined)
+}
+
+// words names the evidence: "an agreed timeline, file acme.csv, sha256 9f86…".
+func (f Files) words(what string) string {
+	var b strings.Builder
+	b.WriteString(what)
+	for _, file := range f.Evidence {
+		b.WriteString(", file " + file.Name + ", sha256 " + file.SHA256)
+	}
+	return b.String()
+}
+
+func (f Files) finish(ev Evidence, services map[string]agreements.Tracks) (Statement, error) {
+	recorded, err := decodeEntries(f.Entries)
+	if err != nil {
+		return Statement{}, err
+	}
+	ev.Files = append([]File{}, f.Evidence...)
+	return finish(draft{
+		agreement: f.Agreement, period: f.Period, periodText: f.PeriodText, zoneData: f.ZoneData, now: f.Now, asOf: f.Now,
+		evidence: ev, entries: recorded,
+	}, services)
+}

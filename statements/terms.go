@@ -1,0 +1,221 @@
+package statements
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/agreements"
+)
+
+// Terms is a version of an agreement as data. Shares are exact fractions of one, spans milliseconds, times of day
+// "HH:MM" with seconds where they are not zero.
+type Terms struct {
+	Period      string           `json:"period"`
+	Services    []string         `json:"services"`
+	Each        bool             `json:"each_service"`
+	Window      Window           `json:"window"`
+	Maintenance MaintenanceTerms `json:"maintenance"`
+	Exclusions  ExclusionTerms   `json:"exclusions"`
+	Outage      OutageTerms      `json:"outage"`
+	BridgeMS    int64            `json:"bridge_ms"`
+	Unknown     string           `json:"unknown"`
+	// Insufficient, Target and Cap are exact fractions of one; Cap is empty for none below the fee.
+	Insufficient string    `json:"insufficient"`
+	Target       string    `json:"target"`
+	Currency     string    `json:"currency"`
+	FeeMinor     int64     `json:"fee_minor"`
+	FeeFor       []FeeFor  `json:"fee_for"`
+	Credits      []TierRow `json:"credits"`
+	Cap          string    `json:"cap"`
+	Charge       string    `json:"charge"`
+}
+
+// Window is the service window: always, or weekly hours and the dates that replace a day's hours.
+type Window struct {
+	Name   string      `json:"name"`
+	Always bool        `json:"always"`
+	Weekly []DayHours  `json:"weekly"`
+	Dates  []DateHours `json:"dates"`
+}
+
+// DayHours is the hours of a weekday, as "09:00-12:00".
+type DayHours struct {
+	Day   string   `json:"day"`
+	Hours []string `json:"hours"`
+}
+
+// DateHours is the hours of one date; none means closed.
+type DateHours struct {
+	Date  string   `json:"date"`
+	Hours []string `json:"hours"`
+}
+
+// MaintenanceTerms says what planned work may exclude. CapMS is -1 for no cap.
+type MaintenanceTerms struct {
+	Recurring   []Recurring `json:"recurring"`
+	NoticeMS    int64       `json:"notice_ms"`
+	CapMS       int64       `json:"cap_ms"`
+	Denominator string      `json:"denominator"` // subtract or keep
+}
+
+// Recurring is a window agreed in the contract. Nth is 0 for every such day, -1 for the last of the month.
+type Recurring struct {
+	Name  string `json:"name"`
+	Day   string `json:"day"`
+	Nth   int    `json:"nth"`
+	At    string `json:"at"`
+	ForMS int64  `json:"for_ms"`
+}
+
+// ExclusionTerms says which causes are excluded.
+type ExclusionTerms struct {
+	Causes      []string `json:"causes"`
+	Denominator string   `json:"denominator"`
+}
+
+// OutageTerms says which outages count. Of is whole or part.
+type OutageTerms struct {
+	MinimumMS  int64  `json:"minimum_ms"`
+	LongerThan bool   `json:"longer_than"`
+	Of         string `json:"of"`
+	MergeMS    int64  `json:"merge_ms"`
+}
+
+// FeeFor is the fee of one service.
+type FeeFor struct {
+	Service  string `json:"service"`
+	FeeMinor int64  `json:"fee_minor"`
+}
+
+// TierRow is a row of the credit ladder. Lower is absent where the row has no lower bound.
+type TierRow struct {
+	Upper   Limit  `json:"upper"`
+	Lower   *Limit `json:"lower,omitempty"`
+	Percent string `json:"percent"`
+}
+
+// Limit is one end of a row.
+type Limit struct {
+	Share     string `json:"share"`
+	Inclusive bool   `json:"inclusive"`
+	Text      string `json:"text"`
+}
+
+var (
+	periodWords  = [...]string{agreements.Month: "month", agreements.Quarter: "quarter", agreements.Year: "year"}
+	unknownWords = [...]string{agreements.UnknownExclude: "exclude", agreements.UnknownUp: "up", agreements.UnknownDown: "down"}
+	chargeWords  = [...]string{agreements.ChargeProven: "proven", agreements.ChargePoint: "point", agreements.ChargeMax: "max"}
+)
+
+// newVersion turns a version into data, words and a digest.
+func newVersion(a *agreements.Agreement, v *agreements.Version) (Version, error) {
+	t := newTerms(a, v)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(t); err != nil {
+		return Version{}, fmt.Errorf("encode terms: %w", err)
+	}
+	sum := sha256.Sum256(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	return Version{From: v.From.String(), Words: termWords(a, v), Terms: t, SHA256: hex.EncodeToString(sum[:])}, nil
+}
+
+func newTerms(a *agreements.Agreement, v *agreements.Version) Terms {
+	t := Terms{
+		Period: periodWords[v.Period], Services: list(v.Services), Each: v.Each, Window: newWindow(v.Window),
+		Maintenance: newMaintenance(v.Maintenance),
+		Exclusions:  ExclusionTerms{list(v.Exclusions.Causes), denominator(v.Exclusions.Keep)},
+		Outage:      OutageTerms{int64(v.Outage.Minimum), v.Outage.LongerThan, part(v.Outage.OfPart), int64(v.Outage.Merge)},
+		BridgeMS:    int64(v.Bridge), Unknown: unknownWords[v.Unknown], Insufficient: ratText(v.Insufficient),
+		Target: ratText(v.Target), Currency: a.Currency.Code, FeeMinor: v.Fee, FeeFor: []FeeFor{}, Credits: []TierRow{},
+		Cap: ratText(v.Cap), Charge: chargeWords[v.Charge],
+	}
+	for _, s := range v.Services {
+		if fee, ok := v.FeeFor[s]; ok {
+			t.FeeFor = append(t.FeeFor, FeeFor{s, fee})
+		}
+	}
+	for _, r := range v.Ladder {
+		row := TierRow{Upper: newLimit(r.Upper), Percent: ratText(r.Percent)}
+		if r.Lower != nil {
+			l := newLimit(*r.Lower)
+			row.Lower = &l
+		}
+		t.Credits = append(t.Credits, row)
+	}
+	return t
+}
+
+func newLimit(b agreements.Bound) Limit { return Limit{ratText(b.Share), b.Inclusive, b.Text} }
+
+func newWindow(c agreements.Calendar) Window {
+	w := Window{Name: c.Name, Always: c.Always, Weekly: []DayHours{}, Dates: []DateHours{}}
+	for d, spans := range c.Weekly {
+		if len(spans) > 0 {
+			w.Weekly = append(w.Weekly, DayHours{weekday(time.Weekday(d)), hours(spans)})
+		}
+	}
+	for d, spans := range c.Dates {
+		w.Dates = append(w.Dates, DateHours{d.String(), hours(spans)})
+	}
+	slices.SortFunc(w.Dates, func(a, b DateHours) int { return cmp.Compare(a.Date, b.Date) })
+	return w
+}
+
+func newMaintenance(m agreements.Maintenance) MaintenanceTerms {
+	t := MaintenanceTerms{Recurring: []Recurring{}, NoticeMS: int64(m.Notice), CapMS: max(-1, int64(m.Cap)), Denominator: denominator(m.Keep)}
+	for _, r := range m.Recurring {
+		t.Recurring = append(t.Recurring, Recurring{r.Name, weekday(r.Weekday), r.Nth, clock(r.At), int64(r.For)})
+	}
+	return t
+}
+
+func weekday(d time.Weekday) string { return strings.ToLower(d.String()) }
+
+func hours(spans []agreements.ClockSpan) []string {
+	hs := make([]string, len(spans))
+	for i, s := range spans {
+		hs[i] = s.String()
+	}
+	return hs
+}
+
+// clock writes a time of day as a window does.
+func clock(d uptally.Duration) string {
+	at, _, _ := strings.Cut(agreements.ClockSpan{From: d}.String(), "-")
+	return at
+}
+
+func denominator(keep bool) string {
+	if keep {
+		return "keep"
+	}
+	return "subtract"
+}
+
+func part(p bool) string {
+	if p {
+		return "part"
+	}
+	return "whole"
+}
+
+// ratText writes an exact fraction, "" for nil.
+func ratText(r *big.Rat) string {
+	if r == nil {
+		return ""
+	}
+	return r.RatString()
+}
+
+// list is a copy that is never nil, so that the document shows an empty list.
+func list(names []string) []string { return append([]string{}, names...) }
