@@ -65,6 +65,8 @@ func TestTimelineRefuses(t *testing.T) {
 			`read timeline "portal": got two states at 1970-01-01T00:00:00.009Z, want one`},
 		{"unknown inside up", []Stretch{{Interval{4, 5}, StateUnknown}, {Interval{0, 10}, StateUp}},
 			`read timeline "portal": got two states at 1970-01-01T00:00:00.004Z, want one`},
+		{"up inside unknown", []Stretch{{Interval{4, 5}, StateUp}, {Interval{0, 10}, StateUnknown}},
+			`read timeline "portal": got two states at 1970-01-01T00:00:00.004Z, want one`},
 		{"no state", []Stretch{{Interval{4, 5}, 0}},
 			`read timeline "portal": row from 1970-01-01T00:00:00.004Z: got state 0, want up, down or unknown`},
 	} {

@@ -202,7 +202,7 @@ type member struct {
 
 // members returns the sites with episodes such that f ≤ x₀ and l ≥ s₁ (A5).
 func (b *builder) members(o outage) []member {
-	var ms []member
+	ms := make([]member, 0, len(b.lines))
 	for i := range b.lines {
 		es := b.lines[i].episodes
 		from := sort.Search(len(es), func(k int) bool { return es[k].last >= o.start.To })
@@ -279,10 +279,10 @@ func (b *builder) addCertain(o outage, inside []piece) {
 			continue
 		}
 		cut := b.widened(p.Interval)
-		if until := min(to, cut.From); from < until {
-			b.certain = append(b.certain, Interval{from, until})
+		if from < cut.From {
+			b.certain = append(b.certain, Interval{from, cut.From})
 		}
-		from = max(from, cut.To)
+		from = cut.To
 	}
 	if from < to {
 		b.certain = append(b.certain, Interval{from, to})
@@ -316,7 +316,7 @@ func (b *builder) addPossible(whole Interval, voted, o outage) {
 
 // edge returns o for people, each bracket wider by the clock error.
 func (b *builder) edge(o outage, ms []member) Edge {
-	e := Edge{Check: b.check, Start: b.widened(o.start), End: b.widened(o.end)}
+	e := Edge{Check: b.check, Start: b.widened(o.start), End: b.widened(o.end), Sites: slices.Grow([]string(nil), len(ms))}
 	var reasons reasonSet
 	for _, m := range ms {
 		e.Sites = append(e.Sites, m.site)

@@ -65,6 +65,9 @@ func drawShots(t *rapid.T, site string, base int64, outages Set) []shot {
 			s.at -= s.late
 		}
 		shots = append(shots, s)
+		if s.reason.Outcome() == uptally.Down && upTo(t, 7, "repeat") == 0 { // of another slot, sent at the same instant
+			shots = append(shots, shot{site, s.at - 1, s.late + 1, uptally.Status})
+		}
 		at += rapid.SampledFrom(spacings).Draw(t, "spacing")
 	}
 	return shots
@@ -122,8 +125,8 @@ func disturbed(t *rapid.T, ev Evidence) Evidence {
 	out := Evidence{Check: ev.Check, Plans: rapid.Permutation(append(slices.Clone(ev.Plans), ev.Plans[0])).Draw(t, "plans")}
 	for _, s := range ev.Sites {
 		for _, r := range rapid.Permutation(s.Runs).Draw(t, "runs") {
-			for _, part := range splitRun(t, r) {
-				for range 1 + upTo(t, 1, "repeats") {
+			for range 1 + upTo(t, 1, "repeats") {
+				for _, part := range splitRun(t, r) {
 					out.Sites = append(out.Sites, SiteRuns{s.Site, []uptally.Run{part}})
 				}
 			}
@@ -187,6 +190,18 @@ func TestMeasureIgnoresOrder(t *testing.T) {
 			t.Fatalf("(-in order +shuffled, split, repeated):\n%s", d)
 		}
 	})
+}
+
+// Two runs that begin together, one every 10 s and one every 20 s: only the first sample is a repeat. Without the one at
+// 20 the spacing from 10 to 40 would be more than gap.
+func TestMeasureUnitesRunsOfTwoSpacings(t *testing.T) {
+	wide := uptally.Run{At: 0, Step: 20_000, N: 3}
+	for _, runs := range [][]uptally.Run{{every10s(0, 2, uptally.OK), wide}, {wide, every10s(0, 2, uptally.OK)}} {
+		got := measured(t, Evidence{Plans: []uptally.Plan{onePlan(1, "A")}, Sites: []SiteRuns{{"A", runs}}}, Rules{}).Unknown
+		if want := (Set{{Ever, 0}, {40_000, Forever}}); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
 }
 
 // checkNested reports where the tracks are not one inside the other, or their sets not canonical.
@@ -285,6 +300,19 @@ func TestMeasureEdges(t *testing.T) {
 	}
 	if d := cmp.Diff(want, measured(t, ev, Rules{ClockError: 1000})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// A spacing of exactly gap still serves as a bracket (A1). A fails until 150 and succeeds at 175, B until 155 and at 180:
+// the vote puts the end between 150 and 175, common cause between B's failure at 155 and A's success at 175.
+func TestBracketOfExactlyGap(t *testing.T) {
+	ev := Evidence{Plans: []uptally.Plan{onePlan(2, "A", "B")}, Sites: []SiteRuns{
+		{"A", []uptally.Run{every10s(0, 10, uptally.OK), every10s(100, 6, uptally.Status), every10s(175, 10, uptally.OK)}},
+		{"B", []uptally.Run{every10s(5, 10, uptally.OK), every10s(105, 6, uptally.Status), every10s(180, 10, uptally.OK)}},
+	}}
+	want := Set{{100_000, 155_000}}
+	if got := measured(t, ev, Rules{}).Certain; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

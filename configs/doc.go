@@ -8,6 +8,8 @@
 //
 // The files, one noun each:
 //
+//	problem.go       what is wrong, and where
+//	loader.go        the files of one load, which name each other
 //	document.go      one YAML file: its nodes, its places, its problems
 //	place.go         from a position or a path in a document to the key a person wrote
 //	text.go          values with a form of their own: shares, money, dates, times of day
@@ -17,6 +19,7 @@
 //	facts.go         maintenance and exclusions beside a timeline
 //	timeline.go      a timeline as CSV; results.go recorded results as CSV; table.go what both share
 //	kind.go          which of these a file is
+//	examples.go      the files that ship with uptally
 //
 // Source: design.md §7; docs/measuring.md for the defaults of a check.
 package configs

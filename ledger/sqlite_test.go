@@ -94,6 +94,21 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("read-only: got  %v\nwant %s", err, want)
 		}
 	})
+	t.Run("migration that fails halfway", func(t *testing.T) {
+		dir := t.TempDir()
+		db := raw(t, dir)
+		execute(t, db, "PRAGMA page_size = 16384")
+		execute(t, db, "CREATE TABLE plan (other INTEGER)") // the sixth of nine tables
+		if _, err := ledger.Open(dir, ledger.Options{}); err == nil || !strings.Contains(err.Error(), "migrate to schema 1: ") {
+			t.Errorf("got %v", err)
+		}
+		if diff := cmp.Diff([]string{"plan"}, column(t, db, `SELECT name FROM sqlite_master ORDER BY name`)); diff != "" {
+			t.Errorf("tables: %s", diff)
+		}
+		if got := column(t, db, "PRAGMA user_version"); got[0] != "0" {
+			t.Errorf("got schema %s, want 0", got[0])
+		}
+	})
 	t.Run("not a ledger", func(t *testing.T) {
 		dir := t.TempDir()
 		junk := []byte(strings.Repeat("no database, but long enough for one. ", 100))

@@ -24,7 +24,8 @@ type Store interface {
 	// says that batch i was there already (same number and same CRC); nothing changed for it.
 	Append(ctx context.Context, in []Incoming) (dup []bool, err error)
 
-	// Days returns the folded days of one series, ascending, days from ≤ day < to; days without results are absent.
+	// Days returns the folded days of one series, ascending, days from ≤ day < to; days without results are absent. What
+	// they point to may be shared: the caller does not change it.
 	Days(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
 
 	// Failures returns the results of one series that are not up, with their text, ordered by Result.Compare, scheduled

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -310,7 +311,7 @@ func TestFullMemoryIsRecorded(t *testing.T) {
 		if want := map[string]int{"ok": 120 - 53, "spool_full": 53}; !equal(got, want) || seen != 120 {
 			t.Errorf("got %v and %d up seen, want %v and 120", got, seen, want)
 		}
-		want := `level=WARN msg=append site=fra1 waiting=1 err="disk full"
+		want := `level=WARN msg=append site=fra1 waiting=2 err="disk full"
 level=ERROR msg="no room for results" site=fra1 waiting=10 err="disk full"
 level=WARN msg=append site=fra1 waiting=10 err=<nil>
 `
@@ -351,17 +352,17 @@ func TestHangingProbe(t *testing.T) {
 		s := &shelf{t: t}
 		release := make(chan struct{})
 		defer close(release)
-		hanging := 0
+		var hanging atomic.Int32
 		p := onGrid("hang", 10*time.Second)
 		a := start(t, Options{Plans: []uptally.Plan{p}, Append: s.append, Probe: always(func(context.Context) probes.Observation {
-			hanging++
+			hanging.Add(1)
 			<-release
 			return probes.Observation{}
 		})})
 		from, to := runFor(t, a, 45*time.Second)
 		got := s.want(from, to, p)
-		if want := map[string]int{"agent_delay": 1, "still_running": 3}; !equal(got, want) || hanging != 1 {
-			t.Errorf("got %v with %d goroutines, want %v with 1", got, hanging, want)
+		if want := map[string]int{"agent_delay": 1, "still_running": 3}; !equal(got, want) || hanging.Load() != 1 {
+			t.Errorf("got %v with %d goroutines, want %v with 1", got, hanging.Load(), want)
 		}
 		if took := to.Sub(from); took > 46*time.Second {
 			t.Errorf("got %v, want a stop without waiting for it", took)

@@ -72,10 +72,7 @@ func (a *Agent) runLoop(ctx context.Context) {
 
 // sleep is how long until the next turn is due.
 func (a *Agent) sleep() time.Duration {
-	next := a.core.Next()
-	if next >= a.loop.now+heartbeat.Milliseconds() {
-		return heartbeat
-	}
+	next := min(a.core.Next(), a.loop.now+heartbeat.Milliseconds())
 	return max(0, a.clock.until(next))
 }
 
@@ -167,7 +164,8 @@ func (a *Agent) overdue() {
 	l.swept = l.now
 	for i := range l.flights {
 		f := &l.flights[i]
-		if !f.flying || f.left || l.now <= f.begun+f.act.Plan.Timeout+grace(f.act.Plan.Timeout) {
+		ran := l.now - max(f.begun, l.pausedTo) // deadlines stand still while the machine sleeps
+		if !f.flying || f.left || ran <= f.act.Plan.Timeout+grace(f.act.Plan.Timeout) {
 			continue
 		}
 		a.leave(f, uptally.Result{Slot: f.act.Slot, Late: int32(f.begun - f.act.Slot.At), Reason: uptally.AgentDelay,

@@ -20,7 +20,7 @@ type Core struct {
 	pools    []*pool
 	workers  map[string]int
 	stopping bool
-	// Slots after pausedFrom and up to pausedTo came due while the process did not run.
+	// Slots after pausedFrom and up to pausedTo came due, and waits ended, while the process did not run.
 	pausedFrom, pausedTo int64
 }
 
@@ -77,7 +77,7 @@ func (c *Core) Step(now int64, ev Event, acts []Action) []Action {
 		if c.Next() > c.pausedTo {
 			c.pausedFrom = ev.at
 		}
-		c.pausedFrom, c.pausedTo = min(c.pausedFrom, ev.at), c.now
+		c.pausedFrom, c.pausedTo = min(c.pausedFrom, ev.at), c.now-1
 	case stop:
 		acts = c.stop(acts)
 	}
@@ -145,7 +145,7 @@ func (c *Core) decide(i int32, acts []Action) []Action {
 func (c *Core) giveUp(ch *check, acts []Action) []Action {
 	ch.state = idle
 	ch.held.Reason = uptally.NoWorker
-	if ch.held.Latest >= c.pausedFrom && ch.held.Latest < c.pausedTo {
+	if ch.held.Latest >= c.pausedFrom && ch.held.Latest <= c.pausedTo {
 		ch.held.Reason = uptally.Paused // a worker might have come, had we run
 	}
 	ch.pool.trim(c.checks)

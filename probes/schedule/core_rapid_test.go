@@ -103,7 +103,7 @@ func (r *run) check(a Action) {
 	name, at := a.Plan.Check, a.Slot.At
 	r.got[name] = append(r.got[name], at)
 	late := r.now > a.Latest
-	in := func(p [2]int64) bool { return at > p[0] && at <= p[1] || a.Latest >= p[0] && a.Latest < p[1] }
+	in := func(p [2]int64) bool { return at > p[0] && at < p[1] || a.Latest >= p[0] && a.Latest < p[1] }
 	_, running := r.begun[a.Check]
 	ok := at <= r.now
 	switch a.Reason {

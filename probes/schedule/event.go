@@ -31,7 +31,7 @@ func Finished(check int32) Event { return Event{kind: finished, check: check} }
 // name has no slot at or after end. The same plans again change nothing.
 func SetPlans(plans []Slots, end int64) Event { return Event{kind: setPlans, plans: plans, at: end} }
 
-// Paused says that the process did not run after the instant from until now, because it or its machine was suspended.
+// Paused says that the process did not run after the instant from and before now, because it or its machine was suspended.
 func Paused(from int64) Event { return Event{kind: paused, at: from} }
 
 // Stop begins no more probes: what waits, and every slot that comes due afterwards, is missed(agent_down).
