@@ -98,7 +98,7 @@ func (e *evaluation) statement(in statements.Files) (statements.Statement, error
 	return statements.FromResults(in, servicesOf(cfg), withPlans(evidence, cfg))
 }
 
-// withPlans gives each check of the installation its configured plan, in force for ever, and the results of the file.
+// withPlans gives each check of the installation its configured plan, in force since 1970, and the results of the file.
 // Results of a check that the installation does not have are left out.
 func withPlans(results []agreements.Evidence, cfg *configs.Config) []agreements.Evidence {
 	byName := map[string]agreements.Evidence{}
@@ -109,7 +109,7 @@ func withPlans(results []agreements.Evidence, cfg *configs.Config) []agreements.
 	for _, c := range cfg.Checks {
 		e := byName[c.Plan.Check]
 		p := c.Plan
-		p.From = agreements.Ever
+		p.From = 0
 		e.Check, e.Plans = p.Check, []uptally.Plan{p}
 		out = append(out, e)
 	}

@@ -50,15 +50,15 @@ type house struct {
 	running atomic.Pointer[agent.Agent] // while slots are fired
 	names   map[uptally.ID]string
 
-	listener       net.Listener
-	http, control  *http.Server
-	stopDNS        func() error
-	stopAgent      context.CancelFunc
-	agentEnd       chan error
-	computing      sync.Mutex
-	busy           map[string]*atomic.Int64 // by kind; the map is never written after newHouse
-	appendNanos    atomic.Int64
-	appendedResult atomic.Uint64
+	listener      net.Listener
+	http, control *http.Server
+	stopDNS       func() error
+	stopAgent     context.CancelFunc
+	agentEnd      chan error
+	computing     sync.Mutex
+	busy          map[string]*atomic.Int64 // by kind; the map is never written after newHouse
+	appendNanos   atomic.Int64
+	observed      atomic.Uint64
 }
 
 func newHouse(cfg *configs.Config, log *slog.Logger) *house {
@@ -279,8 +279,10 @@ func (h *house) append(ctx context.Context, batch []byte) error {
 }
 
 func (h *house) observe(r uptally.Result) {
-	h.appendedResult.Add(1)
-	h.states.add(r)
+	h.observed.Add(1)
+	if h.states.add(r) {
+		h.log.Info("check changed", "check", h.names[r.Check], "site", h.cfg.Site, "outcome", r.Outcome().String(), "reason", r.Reason.String())
+	}
 	h.metrics.CheckResult(h.names[r.Check], h.cfg.Site, r)
 }
 
@@ -305,7 +307,7 @@ func (h *house) numbers() exporter.Numbers {
 	n := exporter.Numbers{
 		Scheduler: &exporter.SchedulerNumbers{Fires: s.Fires, InFlight: s.InFlight},
 		Ledger: &exporter.LedgerNumbers{
-			Batches: s.Batches, Results: h.appendedResult.Load() - uint64(s.Waiting),
+			Batches: s.Batches, Results: h.observed.Load() - uint64(s.Waiting),
 			AppendTime: time.Duration(h.appendNanos.Load()), Waiting: s.Waiting,
 		},
 	}

@@ -20,12 +20,16 @@ func newStates(site string) *states {
 	return &states{site: site, newest: map[uptally.ID]uptally.Result{}}
 }
 
-func (s *states) add(r uptally.Result) {
+// add takes a result and reports whether it changes what is known of the check; the first one does.
+func (s *states) add(r uptally.Result) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, ok := s.newest[r.Check]; !ok || old.At < r.At {
-		s.newest[r.Check] = r
+	old, ok := s.newest[r.Check]
+	if ok && old.At >= r.At {
+		return false
 	}
+	s.newest[r.Check] = r
+	return !ok || old.Reason != r.Reason
 }
 
 func (s *states) list(cfg *configs.Config) []statements.IndexCheck {

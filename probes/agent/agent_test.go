@@ -230,12 +230,12 @@ func TestCommitInterval(t *testing.T) {
 	})
 }
 
-// Results of 23:59:59 and 00:00:00 wait at the same time and become batches of two days.
+// Results of before and after midnight wait at the same time and become batches of two days.
 func TestMidnightSplitsBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{t: t}
-		p := onGrid("second", time.Second)
-		a := start(t, Options{Plans: []uptally.Plan{p}, Append: s.append, Probe: always(up(400 * time.Millisecond))})
+		p := onGrid("often", 300*time.Millisecond)
+		a := start(t, Options{Plans: []uptally.Plan{p}, Append: s.append, Probe: always(up(100 * time.Millisecond))})
 		ahead := 23*time.Hour + 59*time.Minute + 55*time.Second + 500*time.Millisecond
 		a.clock.wall = func() time.Time { return time.Now().Add(ahead) }
 		from, to := runFor(t, a, 10*time.Second)
@@ -244,9 +244,9 @@ func TestMidnightSplitsBatches(t *testing.T) {
 		for _, b := range s.batches {
 			days[b.Day] += len(b.Results)
 		}
-		// 23:59:56 to :59 are four, 00:00:00 to 00:00:05 six.
-		if day := uptally.DayOf(from.UnixMilli()); days[day] != 4 || days[day+1] != 6 {
-			t.Errorf("got %v, want 4 results on day %d and 6 on the next", days, day)
+		// 23:59:55.8 to 59.7 are 14, 00:00:00.0 to 05.4 are 19.
+		if day := uptally.DayOf(from.UnixMilli()); days[day] != 14 || days[day+1] != 19 {
+			t.Errorf("got %v, want 14 results on day %d and 19 on the next", days, day)
 		}
 	})
 }
@@ -395,6 +395,24 @@ func TestProbeIsGivenItsDeadline(t *testing.T) {
 			return probes.Observation{SentAt: time.Now()}
 		})})
 		runFor(t, a, 15*time.Second)
+	})
+}
+
+// The goroutine of a probe that comes too late itself does not begin it.
+func TestProbeIsNotBegunTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := false
+		a := start(t, Options{Append: (&shelf{t: t}).append, Probe: always(func(context.Context) probes.Observation {
+			began = true
+			return probes.Observation{}
+		})})
+		a.clock.begin()
+		p, now := plan("web", 10*time.Second), a.clock.read()
+		slot := uptally.Slot{Check: 1, Site: 2, At: now - 5_001}
+		a.fly(schedule.Action{Slot: slot, Latest: now - 1, Plan: &p}, a.clock.zero())
+		if e := <-a.ended; began || e.result != (uptally.Result{Slot: slot, Reason: uptally.Overtaken}) {
+			t.Errorf("got %+v, begun %v, want overtaken and not begun", e.result, began)
+		}
 	})
 }
 

@@ -96,16 +96,19 @@ func TestLateWakeIsOvertaken(t *testing.T) {
 	})
 }
 
-// A probe that failed while the machine slept says nothing about its target.
+// A probe that failed while the machine slept says nothing about its target. The sleep does not use up the deadline of the one
+// that is still running when the other ends.
 func TestFailureAcrossAPauseIsVoid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{t: t}
-		slept := between(10*time.Second+50*time.Millisecond, forever, time.Hour)
-		a, _ := ten(t, 0, s, Options{Probe: always(func(context.Context) probes.Observation {
-			at := time.Now()
-			<-time.After(100 * time.Millisecond)
-			return probes.Observation{SentAt: at, Reason: uptally.ConnectReset, Detail: "reset by peer"}
-		})})
+		slept := between(10*time.Second+20*time.Millisecond, forever, time.Hour)
+		a, _ := ten(t, 0, s, Options{Probe: func(p *uptally.Plan) func(context.Context) probes.Observation {
+			return func(context.Context) probes.Observation {
+				at := time.Now()
+				<-time.After(time.Duration(p.Every/20) * time.Millisecond) // 500 ms, 50 ms
+				return probes.Observation{SentAt: at, Reason: uptally.ConnectReset, Detail: "reset by peer"}
+			}
+		}})
 		a.clock.asleep = slept
 		a.clock.wall = func() time.Time { return time.Now().Add(slept()) }
 		runFor(t, a, 10*time.Second+500*time.Millisecond)

@@ -118,12 +118,13 @@ func (a *Agent) begin(act schedule.Action) {
 	go a.fly(act, a.clock.zero())
 }
 
-// endAll takes one ending and those that wait behind it.
+// endAll takes one ending and those that wait behind it, but not for ever: what comes due must have its turn.
 func (a *Agent) endAll(e ending) {
-	for {
-		a.end(e)
+	a.end(e)
+	for range cap(a.ended) {
 		select {
-		case e = <-a.ended:
+		case e := <-a.ended:
+			a.end(e)
 		default:
 			return
 		}
