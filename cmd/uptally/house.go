@@ -2,19 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -318,28 +312,4 @@ func (h *house) numbers() exporter.Numbers {
 		n.Scheduler.Workers = append(n.Scheduler.Workers, exporter.Workers{Kind: kind, Busy: int(busy.Load()), Limit: schedule.DefaultWorkers})
 	}
 	return n
-}
-
-// agentID is the identity of an agent that was never enrolled: 64 random bits kept in the data folder.
-func agentID(data string) (uint64, error) {
-	path := filepath.Join(data, "agent")
-	text, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		id := random64()
-		return id, writeWhole(path, fmt.Appendf(nil, "%016x\n", id))
-	case err != nil:
-		return 0, fmt.Errorf("read the agent's identity: %w", err)
-	}
-	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(raw) != 8 {
-		return 0, fmt.Errorf("read the agent's identity %q: got %q, want sixteen hexadecimal digits", path, text)
-	}
-	return binary.BigEndian.Uint64(raw), nil
-}
-
-func random64() uint64 {
-	var b [8]byte
-	rand.Read(b[:]) // never fails
-	return binary.BigEndian.Uint64(b[:])
 }
