@@ -15,13 +15,14 @@ const (
 	foldedResults = 2_000_000
 )
 
-// dayBook keeps folded days of the writing process, all series of a site and day together, so that reading a month for
-// every check of a site decodes each batch once and not once a check and minute. Whoever only reads cannot know what
-// the writer does, and keeps none.
+// dayBook keeps folded days in memory, all series of a site and day together, so that reading a month for every check of
+// a site decodes each batch once and not once a check. A day stands under a stamp of the log it was folded from: what the
+// writing process counts its appends by, or, in a process that only reads, the number of results in the log, which only
+// grows.
 type dayBook struct {
 	mu      sync.Mutex
-	days    map[siteDay]map[uptally.ID]uptally.Day
-	changes map[siteDay]uint64 // how often an append touched it
+	days    map[siteDay]keptDay
+	appends map[siteDay]int // by the writing process
 	results int
 }
 
@@ -30,46 +31,61 @@ type siteDay struct {
 	day  int32
 }
 
+type keptDay struct {
+	stamp, results int
+	byCheck        map[uptally.ID]uptally.Day
+}
+
 // touch forgets the days that batches belong to. It comes after the commit and before the acknowledgement.
 func (b *dayBook) touch(in []Incoming) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.changes == nil {
-		b.changes = map[siteDay]uint64{}
+	if b.appends == nil {
+		b.appends = map[siteDay]int{}
 	}
 	for _, i := range in {
 		k := siteDay{i.Batch.Site, i.Batch.Day}
-		b.changes[k]++
-		for _, d := range b.days[k] {
-			b.results -= len(d.RTT)
-		}
-		delete(b.days, k)
+		b.appends[k]++
+		b.drop(k)
 	}
 }
 
-// get returns the days of a key if they are kept, and else the number that put wants.
-func (b *dayBook) get(k siteDay) (days map[uptally.ID]uptally.Day, kept bool, change uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	days, kept = b.days[k]
-	return days, kept, b.changes[k]
+func (b *dayBook) drop(k siteDay) {
+	b.results -= b.days[k].results
+	delete(b.days, k)
 }
 
-// put keeps days, unless there was an append since get or there is no room.
-func (b *dayBook) put(k siteDay, days map[uptally.ID]uptally.Day, change uint64) {
+// appended is the writing process's stamp of a day.
+func (b *dayBook) appended(k siteDay) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.appends[k]
+}
+
+// get returns the days of a key if they are kept under the stamp.
+func (b *dayBook) get(k siteDay, stamp int) (byCheck map[uptally.ID]uptally.Day, kept bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d, kept := b.days[k]
+	return d.byCheck, kept && d.stamp == stamp
+}
+
+// put keeps days under the stamp that was taken before they were folded, unless there is no room.
+func (b *dayBook) put(k siteDay, stamp int, byCheck map[uptally.ID]uptally.Day) {
 	n := 0
-	for _, d := range days {
+	for _, d := range byCheck {
 		n += len(d.RTT)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, kept := b.days[k]; kept || b.changes[k] != change || b.results+n > keptResults {
+	b.drop(k)
+	if b.results+n > keptResults {
 		return
 	}
 	if b.days == nil {
-		b.days = map[siteDay]map[uptally.ID]uptally.Day{}
+		b.days = map[siteDay]keptDay{}
 	}
-	b.days[k] = days
+	b.days[k] = keptDay{stamp, n, byCheck}
 	b.results += n
 }
 
@@ -99,12 +115,16 @@ func (s *SQLite) Days(ctx context.Context, check, site uptally.ID, from, to int3
 // day returns one day of a series, from the book where it stands or may stand there.
 func (s *SQLite) day(ctx context.Context, check, site uptally.ID, day int32) (uptally.Day, error) {
 	k := siteDay{site, day}
-	folded, kept, change := s.book.get(k)
+	stamp := s.book.appended(k)
+	if s.writes.log == nil {
+		var err error
+		if stamp, err = s.countResults(ctx, site, day); err != nil {
+			return uptally.Day{}, err
+		}
+	}
+	folded, kept := s.book.get(k, stamp)
 	if kept {
 		return folded[check], nil
-	}
-	if s.writes.log == nil {
-		return s.foldSeries(ctx, check, site, day)
 	}
 	n, err := s.countResults(ctx, site, day)
 	if err != nil {
@@ -116,7 +136,7 @@ func (s *SQLite) day(ctx context.Context, check, site uptally.ID, day int32) (up
 	if folded, err = s.foldSite(ctx, site, day); err != nil {
 		return uptally.Day{}, err
 	}
-	s.book.put(k, folded, change)
+	s.book.put(k, stamp, folded)
 	return folded[check], nil
 }
 

@@ -88,7 +88,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 // BenchmarkDays reads a day of each series of a site: folded anew after every append (cold), again without one (kept), or
-// series by series in a process beside the writer (reader). Batches of 1 s hold one result of each of 10 checks, large ones
+// in a process beside the writer (reader). Batches of 1 s hold one result of each of 10 checks, large ones
 // ten of each of 100.
 func BenchmarkDays(b *testing.B) {
 	for _, c := range []struct{ checks, perCheck int }{{10, 1}, {100, 10}} {
