@@ -2,8 +2,9 @@ package configs
 
 import "embed"
 
-// Examples are the files that uptally ships: quickstart.yaml, and agreements and calendars in folders of those names. A
-// test loads every one.
+// Examples are the files that uptally ships: quickstart.yaml, and agreements and calendars in folders of those names; under
+// agreements/library are published contracts, each with the evidence of a period worked out by hand. A test loads every
+// one.
 //
-//go:embed quickstart.yaml agreements/*.yaml calendars/*.yaml
+//go:embed quickstart.yaml agreements/*.yaml agreements/library calendars/*.yaml
 var Examples embed.FS
