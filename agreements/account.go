@@ -1,10 +1,6 @@
 package agreements
 
-import (
-	"math/big"
-
-	"github.com/uptally/uptally"
-)
+import "math/big"
 
 // Class is where a millisecond of the period went in the point account. Each is in exactly one.
 type Class uint8
@@ -135,24 +131,4 @@ type TierStep struct {
 	// over, that of the point track from its own denominator; all in milliseconds, rounded toward −∞.
 	Allowed                  int64
 	Certain, Point, Possible int64
-}
-
-// EntryText is what a person recorded, decoded from an Entry's JSON.
-type EntryText struct {
-	// Agreement limits it to one agreement, Services to some services; empty means all.
-	Agreement string   `json:"agreement,omitempty"`
-	Services  []string `json:"services,omitempty"`
-	// From and To bound it in milliseconds UTC. Announced is when the customer was told; 0 is the instant of recording.
-	From      int64 `json:"from"`
-	To        int64 `json:"to"`
-	Announced int64 `json:"announced,omitempty"`
-	// Cause is the excluded cause of an exclusion; Reason is free text.
-	Cause  string `json:"cause,omitempty"`
-	Reason string `json:"reason,omitempty"`
-}
-
-// Recorded is an entry with its text decoded.
-type Recorded struct {
-	uptally.Entry
-	EntryText
 }

@@ -319,6 +319,42 @@ maintenance:
 	}
 }
 
+// Each kind as the ledger would keep it; the first instants are 1970-01-01T00:00:01Z and so on.
+func TestFactsOfEveryKind(t *testing.T) {
+	const head = "maintenance:\n  - { from: 1970-01-01T00:00:02Z, to: 1970-01-01T00:00:03Z, announced: 1970-01-01T00:00:01Z, recorded: 1970-01-01T00:00:05Z, class: emergency, id: 3 }\n" +
+		"exclusions:\n  - { from: 1970-01-01T00:00:02Z, to: 1970-01-01T00:00:03Z, cause: flood, accepted_by: li, evidence: mail, recorded: 1970-01-01T00:00:04Z }\n"
+	const reports = "reports:\n  - { reported: 1970-01-01T00:00:06Z, opened: 1970-01-01T00:00:07Z, closed: 1970-01-01T00:00:08Z }\n  - { opened: 1970-01-01T00:00:09Z }\n"
+	const rest = "affected:\n  - { from: 1970-01-01T00:00:01Z, to: 1970-01-01T00:00:02Z, users: 50 }\n  - { from: 1970-01-01T00:00:02Z, to: 1970-01-01T00:00:03Z, share: 25% }\n" +
+		"in_service:\n  - { from: 1970-01-01T00:00:10Z, recorded: 1970-01-01T00:00:11Z }\nwithdrawals:\n  - { replaces: 3, recorded: 1970-01-01T00:00:12Z }\n"
+	want := []string{
+		`1 1000 affected {"from":1000,"to":2000,"users":50}`,
+		`2 2000 affected {"from":2000,"to":3000,"share":"25%"}`,
+		`4 4000 exclusion {"from":2000,"to":3000,"cause":"flood","accepted_by":"li","evidence":"mail"}`,
+		`3 5000 maintenance {"from":2000,"to":3000,"announced":1000,"class":"emergency"}`,
+		`5 6000 report {"from":6000,"to":8000,"reported":6000,"opened":7000,"closed":8000}`,
+		`6 9000 report {"from":9000,"to":9001,"opened":9000}`,
+		`7 11000 in_service {"from":10000,"to":2305843009213693951}`,
+		`8 12000 withdrawal {"from":0,"to":0,"replaces":3}`,
+	}
+	for i, text := range []string{head + reports + rest, rest + reports + head} {
+		dir := write(t, map[string]string{"facts.yaml": text})
+		facts, err := LoadFacts(filepath.Join(dir, "facts.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range facts {
+			got = append(got, fmt.Sprintf("%d %d %s %s", r.ID, r.RecordedAt, r.Kind, r.Data))
+			if back, err := agreements.DecodeEntry(r.Entry); err != nil || !cmp.Equal(back, r) {
+				t.Errorf("decoded from its data: got %v and %v, want %v", back, err, r)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("order %d of the lists: %s", i, diff)
+		}
+	}
+}
+
 // An agreement that takes its calendar from the installation is judged there, also when both are named at once.
 func TestValidateFilesThatNameEachOther(t *testing.T) {
 	files := map[string]string{

@@ -22,7 +22,7 @@ func kinds() []kind {
 		{[]string{"checks", "site", "listen", "data"}, func(l *loader, d *document) { l.installation(d) }},
 		{[]string{"agreement", "versions", "customer"}, func(l *loader, d *document) { l.agreement(d, surroundings{}) }},
 		{[]string{"calendar", "weekly", "dates"}, func(_ *loader, d *document) { d.calendar() }},
-		{[]string{"maintenance", "exclusions", "causes"}, func(_ *loader, d *document) { d.facts() }},
+		{[]string{"maintenance", "exclusions", "causes", "reports", "affected", "in_service", "withdrawals"}, func(_ *loader, d *document) { d.facts() }},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/user"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,22 +17,27 @@ import (
 // recording is the command line of `uptally record KIND`.
 type recording struct {
 	config, from, to, announced, by string
+	reported, opened, closed        string
 	agreements.EntryText
 }
 
 func recordCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "record",
-		Short: "append a dated entry: planned maintenance, an excluded cause, the cause of an outage",
+		Short: "append a dated entry: planned maintenance, an excluded cause, what people know of an outage, a correction",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return usageError{fmt.Errorf("record: want maintenance, exclusion or cause")}
+			return usageError{fmt.Errorf("record: want maintenance, exclusion, cause, report, affected, in-service or withdrawal")}
 		},
 	}
 	c.AddCommand(
 		recordKind(s, agreements.KindMaintenance, "planned work: what qualifies under an agreement leaves its figure"),
 		recordKind(s, agreements.KindExclusion, "a cause that an agreement accepts, such as force majeure"),
 		recordKind(s, agreements.KindCause, "what caused an outage; information, no arithmetic"),
+		recordKind(s, agreements.KindReport, "when the customer reported an outage, and its ticket's instants"),
+		recordKind(s, agreements.KindAffected, "how many users, or what share of them, an outage hit"),
+		recordKind(s, agreements.KindInService, "when a service was in use"),
+		recordKind(s, agreements.KindWithdrawal, "take back an entry; it stays on record, and accounts as known before keep it"),
 	)
 	return c
 }
@@ -39,7 +45,7 @@ func recordCommand(s streams) *cobra.Command {
 func recordKind(s streams, kind, short string) *cobra.Command {
 	var r recording
 	c := &cobra.Command{
-		Use:   kind + " --from A --to B",
+		Use:   strings.ReplaceAll(kind, "_", "-"),
 		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -55,41 +61,90 @@ func recordKind(s streams, kind, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.out, "entry %d: %s from %s to %s, recorded by %s\n", id, kind, r.from, r.to, e.By)
+			_, err = fmt.Fprintf(s.out, "entry %d: %s, recorded by %s\n", id, r.words(kind), e.By)
 			return err
 		},
 	}
+	r.flags(c, kind)
+	return c
+}
+
+// flags are those that the kind has a use for.
+func (r *recording) flags(c *cobra.Command, kind string) {
 	f := c.Flags()
 	f.StringVarP(&r.config, "config", "c", "uptally.yaml", "the installation")
-	f.StringVar(&r.from, "from", "", "start, RFC 3339, such as 2026-12-05T22:00:00+08:00")
-	f.StringVar(&r.to, "to", "", "end, RFC 3339")
-	f.StringVar(&r.announced, "announced", "", "when the customer was told, RFC 3339 (default: now)")
 	f.StringVar(&r.by, "by", "", "who records it (default: the login name)")
 	f.StringVar(&r.Agreement, "agreement", "", "only this agreement (default: all)")
-	f.StringArrayVar(&r.Services, "service", nil, "only this service; may be given several times (default: all)")
 	f.StringVar(&r.Reason, "reason", "", "why, in words")
-	if kind != agreements.KindMaintenance {
+	f.Int64Var(&r.Replaces, "replaces", 0, "the number of the entry that this one replaces")
+	if kind == agreements.KindWithdrawal {
+		c.MarkFlagRequired("replaces")
+		return
+	}
+	f.StringVar(&r.from, "from", "", "start, RFC 3339, such as 2026-12-05T22:00:00+08:00")
+	f.StringVar(&r.to, "to", "", "end, RFC 3339")
+	f.StringArrayVar(&r.Services, "service", nil, "only this service; may be given several times (default: all)")
+	switch kind {
+	case agreements.KindMaintenance:
+		f.StringVar(&r.Class, "class", "", "the class of the work, such as emergency (default: ordinary)")
+	case agreements.KindExclusion:
+		f.StringVar(&r.AcceptedBy, "accepted-by", "", "who accepted it for the customer")
+	case agreements.KindReport:
+		f.StringVar(&r.reported, "reported", "", "when the customer reported the outage, RFC 3339")
+		f.StringVar(&r.opened, "opened", "", "when the ticket was opened, RFC 3339")
+		f.StringVar(&r.closed, "closed", "", "when the ticket was closed, RFC 3339")
+	case agreements.KindAffected:
+		f.Int64Var(&r.Users, "users", 0, "how many users were hit")
+		f.StringVar(&r.Share, "share", "", "what share of them was hit, such as 25%")
+	}
+	if kind == agreements.KindMaintenance || kind == agreements.KindExclusion || kind == agreements.KindCause {
+		f.StringVar(&r.announced, "announced", "", "when the customer was told, RFC 3339 (default: now)")
+	}
+	if kind == agreements.KindExclusion || kind == agreements.KindCause {
 		f.StringVar(&r.Cause, "cause", "", "the cause, in the words of the agreement")
 	}
-	c.MarkFlagRequired("from")
-	c.MarkFlagRequired("to")
-	return c
+	if kind != agreements.KindMaintenance && kind != agreements.KindInService {
+		f.StringVar(&r.Evidence, "evidence", "", "what proves it, such as a ticket")
+	}
+	if kind != agreements.KindReport && kind != agreements.KindInService {
+		c.MarkFlagRequired("from")
+		c.MarkFlagRequired("to")
+	}
+}
+
+// words says what was recorded.
+func (r *recording) words(kind string) string {
+	text := kind
+	if r.from != "" {
+		text += " from " + r.from
+	}
+	if r.to != "" {
+		text += " to " + r.to
+	}
+	if r.Replaces != 0 {
+		text += fmt.Sprintf(", replaces entry %d", r.Replaces)
+	}
+	return text
 }
 
 // entry checks the words against the installation and makes the entry.
 func (r *recording) entry(kind string, cfg *configs.Config, now int64) (uptally.Entry, error) {
-	var err error
-	if r.From, err = parseInstant("--from", r.from); err != nil {
-		return uptally.Entry{}, err
-	}
-	if r.To, err = parseInstant("--to", r.to); err != nil {
-		return uptally.Entry{}, err
-	}
-	if r.announced != "" {
-		if r.Announced, err = parseInstant("--announced", r.announced); err != nil {
+	for _, f := range []struct {
+		name, text string
+		at         *int64
+	}{
+		{"--from", r.from, &r.From}, {"--to", r.to, &r.To}, {"--announced", r.announced, &r.Announced},
+		{"--reported", r.reported, &r.Reported}, {"--opened", r.opened, &r.Opened}, {"--closed", r.closed, &r.Closed},
+	} {
+		if f.text == "" {
+			continue
+		}
+		var err error
+		if *f.at, err = parseInstant(f.name, f.text); err != nil {
 			return uptally.Entry{}, err
 		}
 	}
+	r.Complete(kind)
 	if r.Announced > now {
 		return uptally.Entry{}, usageError{fmt.Errorf("read --announced: got %q, want an instant that is past", r.announced)}
 	}
