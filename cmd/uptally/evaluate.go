@@ -72,7 +72,18 @@ func (e *evaluation) run(s streams) error {
 	if err != nil {
 		return printProblems(s, err)
 	}
-	return e.write(&st, s.out)
+	if e.format != "json" {
+		return e.write(&st, s.out)
+	}
+	evaluated, err := st.Evaluation()
+	if err != nil {
+		return err
+	}
+	data, err := evaluated.JSON()
+	if err != nil {
+		return err
+	}
+	return e.put(data, s.out)
 }
 
 func (e *evaluation) statement(in statements.Files) (statements.Statement, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +33,25 @@ func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	code = run(t.Context(), args, streams{strings.NewReader(""), &out, &errs})
 	return code, out.String(), errs.String()
+}
+
+// evaluated reads what evaluate prints as JSON. The statement in it is the canonical document.
+func evaluated(t *testing.T, out string) statements.Evaluation {
+	t.Helper()
+	var e statements.Evaluation
+	dec := json.NewDecoder(strings.NewReader(out))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&e); err != nil {
+		t.Fatal(err)
+	}
+	canonical, err := e.Statement.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := statements.Decode(canonical); err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 const history = "../../configs/testdata/history/"
@@ -69,10 +89,7 @@ func TestEvaluateRecordedHistory(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("got %d: %s", code, stderr)
 	}
-	st, err := statements.Decode([]byte(out))
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := evaluated(t, out).Statement
 	want := map[string]int64{ // seconds down, from the rows of the timeline
 		"himawari":       10_046,  // 02:06:51 to 04:54:17 on 5 February
 		"shenjumiaosuan": 417_880, // the same and the four days from 15 February
@@ -151,10 +168,7 @@ func TestEvaluateResults(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("got %d: %s", code, stderr)
 	}
-	st, err := statements.Decode([]byte(out))
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := evaluated(t, out).Statement
 	d := st.Accounts[0].Down
 	if d.CertainMS != 540_000 || d.PointMS != 600_000 || d.PossibleMS != 660_000 {
 		t.Errorf("got %d, %d, %d ms, want 9, 10 and 11 minutes", d.CertainMS, d.PointMS, d.PossibleMS)

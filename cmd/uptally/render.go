@@ -40,11 +40,16 @@ func (r *rendering) write(st *statements.Statement, out io.Writer) error {
 	if err := renderStatement(&b, st, r.format); err != nil {
 		return err
 	}
+	return r.put(b.Bytes(), out)
+}
+
+// put hands finished bytes to where they were asked for.
+func (r *rendering) put(data []byte, out io.Writer) error {
 	if r.output == "" {
-		_, err := out.Write(b.Bytes())
+		_, err := out.Write(data)
 		return err
 	}
-	return writeWhole(r.output, b.Bytes())
+	return writeWhole(r.output, data)
 }
 
 func renderStatement(w io.Writer, st *statements.Statement, format string) error {

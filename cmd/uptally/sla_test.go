@@ -1,0 +1,337 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// slaCase is a worked case of testdata/sla.json: terms and facts, the figures under the first reading of the contract, and
+// those of other readings of it.
+type slaCase struct {
+	ID           string         `json:"id"`
+	Input        slaInput       `json:"input"`
+	Expected     map[string]any `json:"expected"`
+	Alternatives []struct {
+		Reading  string         `json:"reading"`
+		Change   slaInput       `json:"change"`
+		Expected map[string]any `json:"expected"`
+	} `json:"alternatives"`
+}
+
+// slaInput is what of a case's input stands in no file of its folder: the period asked for.
+type slaInput struct {
+	Zone   string   `json:"timezone"`
+	Month  string   `json:"month"`
+	Period []string `json:"period"`
+}
+
+// waiting are the readings that the language cannot say yet, with the word each waits for.
+var waiting = map[string]string{
+	"whole-minutes/00":               "length",
+	"whole-minutes/02":               "length",
+	"whole-minutes/03":               "length",
+	"deductible/00":                  "outage.deductible",
+	"deployed-part-of-month/00":      "part_use",
+	"deployed-part-of-month/01":      "part_use",
+	"deployed-part-of-month/02":      "part_use",
+	"several-resources/00":           "figure, part_use",
+	"several-resources/01":           "figure, part_use",
+	"several-resources/02":           "figure, part_use",
+	"several-resources/03":           "figure, part_use",
+	"several-resources/04":           "part_use",
+	"error-rate-threshold/00":        "errors, --counts",
+	"error-rate-threshold/01":        "errors, --counts",
+	"published-ibm/00":               "outage.clock",
+	"published-ibm/01":               "outage.clock",
+	"published-ibm/02":               "outage.clock",
+	"leap-february/02":               "denominator",
+	"maintenance-overlaps-outage/02": "maintenance.denominator: add_back",
+	"maintenance-overlaps-outage/03": "maintenance.denominator: add_back",
+	"two-of-three-sites/00":          "down_when",
+	"two-of-three-sites/01":          "down_when",
+	"two-of-three-sites/02":          "down_when",
+	"two-of-three-sites/03":          "figure",
+	"credit-per-half-hour/00":        "credit_blocks",
+	"credit-per-half-hour/01":        "credit_blocks",
+	"credit-per-half-hour/02":        "credit_blocks",
+	"credit-per-half-hour/03":        "credit_blocks",
+	"credit-per-hour-of-downtime/00": "credit_blocks",
+	"credit-per-hour-of-downtime/01": "credit_blocks",
+	"credit-per-hour-of-downtime/02": "credit_blocks",
+	"multiple-of-lost-time/00":       "credit_multiple",
+	"multiple-of-lost-time/01":       "credit_multiple",
+	"multiple-of-lost-time/02":       "credit_multiple",
+	"multiple-of-lost-time/03":       "credit_multiple",
+	"only-beyond-allowance/00":       "credit_multiple",
+	"only-beyond-allowance/01":       "credit_multiple",
+	"user-minutes-and-rounding/00":   "users",
+	"user-minutes-and-rounding/01":   "users, judge",
+	"user-minutes-and-rounding/02":   "users, judge",
+	"clock-hour-rule/00":             "free_hours",
+	"duration-table/00":              "credit_durations, outage.clock",
+	"duration-table/02":              "credit_durations, outage.clock",
+	"duration-table/01":              "credit_durations",
+	"duration-table/03":              "credit_durations",
+	"smallest-credit/00":             "smallest",
+	"affected-share-and-multiple/00": "credit_share",
+	"affected-share-and-multiple/01": "credit_share",
+	"days-of-service/00":             "credits with days",
+}
+
+// Each reading of each case is a folder testdata/sla/CASE/NN-READING of files as people write them; 00 is the case itself,
+// NN its NNth other reading. A reading that begins with WRONG has none: its figures must not come out of 00.
+func TestSLACases(t *testing.T) {
+	for _, c := range slaCases(t) {
+		first := folders(t, c.ID, 0)
+		t.Run(c.ID+"/00", func(t *testing.T) { checkReading(t, c.ID+"/00", first, c.Input.period(t), c.Expected) })
+		for i, alt := range c.Alternatives {
+			name := fmt.Sprintf("%s/%02d", c.ID, i+1)
+			if strings.HasPrefix(alt.Reading, "WRONG") {
+				t.Run(name, func(t *testing.T) {
+					if len(differences(t, first, c.Input.period(t), alt.Expected)) == 0 {
+						t.Errorf("the figures of %q came out", alt.Reading)
+					}
+				})
+				continue
+			}
+			in := c.Input.with(alt.Change)
+			t.Run(name, func(t *testing.T) { checkReading(t, name, folders(t, c.ID, i+1), in.period(t), alt.Expected) })
+		}
+	}
+	if len(waiting) > 0 && !testing.Short() {
+		t.Errorf("%d readings wait for words: %v", len(waiting), waiting)
+	}
+}
+
+// checkReading demands every figure of a reading; one that waits for a word must still fail.
+func checkReading(t *testing.T, name string, folders []string, period string, want map[string]any) {
+	wrong := differences(t, folders, period, want)
+	word, waits := waiting[name]
+	switch {
+	case waits && len(wrong) == 0:
+		t.Errorf("it waits for %s no longer: take it off the list", word)
+	case waits:
+		t.Skipf("waits for %s: %s", word, wrong[0])
+	default:
+		for _, w := range wrong {
+			t.Error(w)
+		}
+	}
+}
+
+func slaCases(t *testing.T) []slaCase {
+	data, err := os.ReadFile("testdata/sla.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Cases []slaCase }
+	if err := json.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Cases) != 26 {
+		t.Fatalf("got %d cases, want 26", len(file.Cases))
+	}
+	return file.Cases
+}
+
+// with replaces what an alternative changes.
+func (in slaInput) with(change slaInput) slaInput {
+	if change.Zone != "" {
+		in.Zone = change.Zone
+	}
+	if change.Month != "" {
+		in.Month = change.Month
+	}
+	return in
+}
+
+// period is the period as evaluate takes it. A case without one holds for any.
+func (in slaInput) period(t *testing.T) string {
+	if len(in.Period) != 2 {
+		return strings.TrimSpace(in.Month + "2026-06"[len(in.Month):])
+	}
+	zone, err := time.LoadLocation(in.Zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends []string
+	for _, day := range in.Period {
+		at, err := time.ParseInLocation(time.DateOnly, day, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, at.Format(time.RFC3339))
+	}
+	return strings.Join(ends, "/")
+}
+
+// folders returns the folder of a reading, or the folders in it where it holds several.
+func folders(t *testing.T, id string, n int) []string {
+	found, err := filepath.Glob(fmt.Sprintf("testdata/sla/%s/%02d-*", id, n))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("reading %d of %s: got folders %v and error %v, want one", n, id, found, err)
+	}
+	if inner, err := filepath.Glob(found[0] + "/*/"); err == nil && len(inner) > 0 {
+		return inner
+	}
+	return found
+}
+
+// differences evaluates the folders of a reading and says what is not as the case has it.
+func differences(t *testing.T, folders []string, period string, want map[string]any) []string {
+	var all []output
+	for _, f := range folders {
+		out, complaint := evaluateFolder(t, f, period)
+		if complaint != "" {
+			return []string{complaint}
+		}
+		all = append(all, out)
+	}
+	return compareReading(all, want)
+}
+
+// output is what evaluate printed, as people's programs see it.
+type output struct {
+	Figures []map[string]any `json:"figures"`
+	Total   map[string]any   `json:"total"`
+}
+
+// evaluateFolder runs evaluate on what a folder holds. Counts that several readings share stand beside their folders.
+func evaluateFolder(t *testing.T, folder, period string) (output, string) {
+	args := []string{"evaluate", "-a", filepath.Join(folder, "agreement.yaml"), "--period", period, "--format", "json"}
+	for flag, file := range map[string]string{"--timeline": "timeline.csv", "--facts": "facts.yaml", "--counts": "counts.csv", "--results": "results.csv", "-c": "uptally.yaml"} {
+		for _, path := range []string{filepath.Join(folder, file), filepath.Join(filepath.Dir(folder), file)} {
+			if _, err := os.Stat(path); err == nil {
+				args = append(args, flag, path)
+				break
+			}
+		}
+	}
+	code, stdout, stderr := command(t, args...)
+	if code != exitDone {
+		return output{}, fmt.Sprintf("got exit code %d: %s%s", code, stdout, stderr)
+	}
+	var out output
+	if err := json.Unmarshal([]byte(stdout), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out, ""
+}
+
+// figureOf names the figure that a key of the cases stands for, where their names differ.
+var figureOf = map[string]string{"eligible_seconds": "denominator_seconds"}
+
+// compareReading compares each key of a reading with its figure. Of several accounts the plain keys are the total's, and
+// lists and "site" speak of the accounts.
+func compareReading(all []output, want map[string]any) []string {
+	var accounts []map[string]any
+	for _, out := range all {
+		accounts = append(accounts, out.Figures...)
+	}
+	whole := accounts[0]
+	if len(all) == 1 && len(accounts) > 1 {
+		whole = all[0].Total
+	}
+	var wrong []string
+	for key, value := range want {
+		switch value := value.(type) {
+		case []any: // each, rows, by_column: one account after the other
+			if len(value) != len(accounts) {
+				wrong = append(wrong, fmt.Sprintf("%s: got %d accounts, want %d", key, len(accounts), len(value)))
+				continue
+			}
+			for i, row := range value {
+				wrong = append(wrong, compareFigures(accounts[i], row.(map[string]any))...)
+			}
+		case map[string]any:
+			if key == "site" { // the account of each site that was down
+				for _, a := range accounts {
+					if a["downtime_seconds"] != "0" {
+						wrong = append(wrong, compareFigures(a, value)...)
+					}
+				}
+				continue
+			}
+			wrong = append(wrong, compareFigures(whole, map[string]any{key: value})...)
+		default:
+			wrong = append(wrong, compareFigures(whole, map[string]any{key: value})...)
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
+func compareFigures(got, want map[string]any) []string {
+	var wrong []string
+	for key, value := range want {
+		name := key
+		if other, ok := figureOf[key]; ok {
+			name = other
+		}
+		have, ok := got[name]
+		switch key {
+		case "reading": // words
+			continue
+		case "resource":
+			have, ok = got["service"]
+		case "availability_percent":
+			have = roundedPercent(got["availability_exact"])
+		case "scheduled_minutes":
+			have, ok = minutes(got["eligible_seconds"]), true
+		case "tier":
+			if text, is := have.(string); is {
+				have = strings.ReplaceAll(text, "%", "")
+			}
+		}
+		if !ok || !same(key, have, value) {
+			wrong = append(wrong, fmt.Sprintf("%s: got %v, want %v", name, have, value))
+		}
+	}
+	return wrong
+}
+
+// same compares texts as texts, numbers with the number that a text says, and mappings of numbers alike.
+func same(key string, got, want any) bool {
+	switch want := want.(type) {
+	case float64:
+		r, ok := new(big.Rat).SetString(fmt.Sprint(got))
+		return ok && r.Cmp(new(big.Rat).SetFloat64(want)) == 0
+	case map[string]any:
+		have, ok := got.(map[string]any)
+		if !ok || len(have) != len(want) {
+			return false
+		}
+		for k, v := range want {
+			if !same(key, have[k], v) {
+				return false
+			}
+		}
+		return true
+	}
+	return reflect.DeepEqual(got, want)
+}
+
+// roundedPercent is the cases' percentage for readers: half up to six decimals, whereas ours is cut off.
+func roundedPercent(exact any) string {
+	r, ok := new(big.Rat).SetString(fmt.Sprint(exact))
+	if !ok {
+		return ""
+	}
+	return r.Mul(r, big.NewRat(100, 1)).FloatString(6)
+}
+
+func minutes(seconds any) string {
+	r, ok := new(big.Rat).SetString(fmt.Sprint(seconds))
+	if !ok {
+		return ""
+	}
+	return r.Quo(r, big.NewRat(60, 1)).RatString()
+}
