@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/uptally/uptally/configs"
-	"github.com/uptally/uptally/statements"
 )
 
 // expectation is what a contract of the library says about a period that was computed by hand.
@@ -83,10 +82,7 @@ func evaluated(t *testing.T, file, period string) []expectation {
 	if code != exitDone {
 		t.Fatalf("%s: got %d: %s", period, code, stderr)
 	}
-	st, err := statements.Decode([]byte(out))
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := printed(t, out).Statement
 	var es []expectation
 	for _, a := range st.Accounts {
 		es = append(es, expectation{a.Service, or(a.Availability.Point.Exact, "none"), or(a.Credit.Charged.Tier, "none"), a.Credit.Charged.Amount.Text})

@@ -35,8 +35,8 @@ func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// evaluated reads what evaluate prints as JSON. The statement in it is the canonical document.
-func evaluated(t *testing.T, out string) statements.Evaluation {
+// printed reads what evaluate prints as JSON. The statement in it is the canonical document.
+func printed(t *testing.T, out string) statements.Evaluation {
 	t.Helper()
 	var e statements.Evaluation
 	dec := json.NewDecoder(strings.NewReader(out))
@@ -89,7 +89,7 @@ func TestEvaluateRecordedHistory(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("got %d: %s", code, stderr)
 	}
-	st := evaluated(t, out).Statement
+	st := printed(t, out).Statement
 	want := map[string]int64{ // seconds down, from the rows of the timeline
 		"himawari":       10_046,  // 02:06:51 to 04:54:17 on 5 February
 		"shenjumiaosuan": 417_880, // the same and the four days from 15 February
@@ -168,7 +168,7 @@ func TestEvaluateResults(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("got %d: %s", code, stderr)
 	}
-	st := evaluated(t, out).Statement
+	st := printed(t, out).Statement
 	d := st.Accounts[0].Down
 	if d.CertainMS != 540_000 || d.PointMS != 600_000 || d.PossibleMS != 660_000 {
 		t.Errorf("got %d, %d, %d ms, want 9, 10 and 11 minutes", d.CertainMS, d.PointMS, d.PossibleMS)
