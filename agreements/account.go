@@ -46,11 +46,15 @@ type Account struct {
 	// includes the unknown time that the point figure would otherwise leave out.
 	Certain, Point, Possible Set
 	Availability             Bounds
+	// Figure is what the availability was divided out of. Where it is made of several services, their own sets and sums
+	// are in its Parts, while those above are of the services as one timeline.
+	Figure Figure
 
 	// Experienced is the figure as experienced: 24x7, nothing excluded, no minimum.
 	Experienced Bounds
 	// ExperiencedDown is the point downtime behind it, in milliseconds.
 	ExperiencedDown int64
+	experienced     Figure
 
 	Outages []Outage
 	Applied []Applied

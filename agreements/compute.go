@@ -57,7 +57,7 @@ func (a *Agreement) VersionAt(p Interval) (*Version, error) {
 }
 
 // Compute returns the accounts of a period: one a service, in the version's order, where the version says each, otherwise
-// one for all its services, which must all be up.
+// one for all its services, combined as the version says.
 //
 // The order is that of docs/measuring.md: window, maintenance, excluded causes, joined outages, least length, cut,
 // figures, credit; three times, for the certain, the point and the possible downtime. The error is a *TermsError when no
@@ -77,7 +77,7 @@ func Compute(in Input) ([]Account, error) {
 	window := terms.Window.Open(in.Agreement.Zone, in.Period)
 	var accounts []Account
 	for _, services := range groups {
-		c := computation{agreement: in.Agreement, terms: terms, period: in.Period, window: window, services: services, entries: in.Entries}
+		c := computation{agreement: in.Agreement, terms: terms, period: in.Period, window: window, services: services, entries: in.Entries, single: len(services) == 1}
 		for _, s := range services {
 			t, ok := in.Services[s]
 			if !ok {
@@ -99,6 +99,7 @@ type computation struct {
 	services  []string
 	tracks    []Tracks // of the services, in their order
 	entries   []Recorded
+	single    bool // one service: it needs no combination
 
 	excused  []excuse
 	excluded []ruled // disjoint
@@ -115,15 +116,21 @@ type ruled struct {
 }
 
 func (c *computation) account() Account {
+	a := c.measured()
+	a.Credit = c.credit(&a)
+	return a
+}
+
+// measured is the account without its credit.
+func (c *computation) measured() Account {
 	c.excused = c.excuses()
 	a := Account{Service: strings.Join(c.services, " + "), Period: c.period, Terms: c.terms, Applied: c.exclude()}
-	raw := AllUp(c.tracks...)
+	raw := c.combine(c.tracks)
 	a.Blind, a.OneSite = raw.Blind, raw.OneSite
 	c.judge(&a)
 	c.classify(&a)
 	c.experience(&a, raw)
 	a.Outages = c.outages(&a, raw)
-	a.Credit = c.credit(&a)
 	return a
 }
 
@@ -177,7 +184,7 @@ func (c *computation) judge(a *Account) {
 		rest = append(rest, t.without(Union(causes, planned)))
 		partial = Union(partial, planned, causes)
 	}
-	outages, counts := AllUp(whole...), AllUp(rest...)
+	outages, counts := c.combine(whole), c.combine(rest)
 	// A whole outage is judged, also one that an excuse cuts short (rule A8); then an instant stays down only where a
 	// service that is not excused is down. One that every service is excused at is not eligible anyway.
 	settle := func(track, down Set) Set {

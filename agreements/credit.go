@@ -18,8 +18,7 @@ func (c *computation) credit(a *Account) Credit {
 	k.Proven, k.Max = rows[0], rows[2]
 	k.Determined = k.Proven.Percent.Cmp(k.Max.Percent) == 0 || k.Proven.Capped && k.Max.Capped
 	if !k.Determined {
-		known := a.Possible.Subtract(c.unknown).Millis()
-		k.OnlyUnknown = v.row(availability(known, a.Denominator)) == certain
+		k.OnlyUnknown = v.row(a.Figure.known.Availability()) == certain
 		k.Steps = v.steps(a)
 	}
 	switch v.Charge {
@@ -73,6 +72,9 @@ func floor(r *big.Rat) int64 { return new(big.Int).Div(r.Num(), r.Denom()).Int64
 // steps returns the rows that the possible downtime reaches and the certain does not, best first, with the room that
 // each track has.
 func (v *Version) steps(a *Account) []TierStep {
+	if a.Figure.Unit != Milliseconds {
+		return nil // no room in seconds
+	}
 	high, low := cut{a.Availability.High, false}, cut{a.Availability.Low, false}
 	var steps []TierStep
 	for _, i := range v.order() {
@@ -81,19 +83,23 @@ func (v *Version) steps(a *Account) []TierStep {
 		if high.compare(upper) < 0 || low.compare(upper) >= 0 {
 			continue
 		}
-		allowed := floor(allowance(t.Upper.Share, a.Denominator))
+		f := a.Figure
 		steps = append(steps, TierStep{
-			Tier: t.Words(), Allowed: allowed,
-			Certain:  allowed - a.Certain.Millis(),
-			Point:    floor(allowance(t.Upper.Share, a.Denominator-a.LeftOut)) - a.Point.Millis(),
-			Possible: allowed - a.Possible.Millis(),
+			Tier: t.Words(), Allowed: floor(allowance(t.Upper.Share, f.Certain.Of)),
+			Certain: f.Certain.room(t.Upper.Share), Point: f.Point.room(t.Upper.Share), Possible: f.Possible.room(t.Upper.Share),
 		})
 	}
 	return steps
 }
 
 // allowance is the downtime that a share of a denominator allows.
-func allowance(p *big.Rat, denominator int64) *big.Rat {
+func allowance(p, denominator *big.Rat) *big.Rat {
 	r := new(big.Rat).Sub(big.NewRat(1, 1), p)
-	return r.Mul(r, share(denominator, 1))
+	return r.Mul(r, denominator)
+}
+
+// room is what is left of the allowance of a share, rounded toward −∞.
+func (f Fraction) room(p *big.Rat) int64 {
+	r := allowance(p, f.Of)
+	return floor(r.Sub(r, f.Lost))
 }

@@ -25,12 +25,26 @@ func (c *computation) figure(a *Account) {
 	default:
 		a.LeftOut = undecided.Millis()
 	}
-	a.Availability = bounds(a.Certain, a.Point, a.Possible, a.Denominator, a.LeftOut)
+	a.Figure = c.fractions(a)
+	a.Availability = a.Figure.bounds()
 	limit := c.terms.Insufficient
 	if limit == nil {
 		limit = defaultInsufficient
 	}
 	a.Insufficient = share(a.Unknown, 1).Cmp(new(big.Rat).Mul(limit, share(a.Eligible, 1))) > 0
+}
+
+// fractions are what the availability is divided out of: the account's own tracks, or the services' own figures.
+func (c *computation) fractions(a *Account) Figure {
+	if c.terms.Figure != FigureTogether && !c.single {
+		return c.terms.Figure.together(c.parts())
+	}
+	return Figure{
+		Certain:  fraction(a.Certain.Millis(), a.Denominator),
+		Point:    fraction(a.Point.Millis(), a.Denominator-a.LeftOut),
+		Possible: fraction(a.Possible.Millis(), a.Denominator),
+		known:    fraction(a.Possible.Subtract(c.unknown).Millis(), a.Denominator),
+	}
 }
 
 // kept is the excluded time that the denominator keeps.
@@ -44,30 +58,21 @@ func (c *computation) kept() int64 {
 	return n
 }
 
-// bounds returns the availability of three tracks over a denominator, of which the point figure leaves a part out.
-func bounds(certain, point, possible Set, denominator, leftOut int64) Bounds {
-	return Bounds{
-		Low:   availability(possible.Millis(), denominator),
-		Point: availability(point.Millis(), denominator-leftOut),
-		High:  availability(certain.Millis(), denominator),
-	}
-}
-
-// availability is 1 − down/denominator, or nil where there is nothing to divide by.
-func availability(down, denominator int64) *big.Rat {
-	if denominator <= 0 {
-		return nil
-	}
-	return share(denominator-down, denominator)
-}
-
 func share(part, whole int64) *big.Rat { return big.NewRat(part, whole) }
 
 // experience sets the figure as experienced: around the clock, nothing excluded, no least length.
 func (c *computation) experience(a *Account, raw Tracks) {
 	certain, point, possible := raw.Certain.Clip(c.period), raw.Point.Clip(c.period), raw.Possible.Clip(c.period)
 	undecided := raw.Unknown.Intersect(possible).Subtract(point)
-	a.Experienced = bounds(certain, point, possible, c.period.Len(), undecided.Millis())
+	a.experienced = Figure{
+		Certain:  fraction(certain.Millis(), c.period.Len()),
+		Point:    fraction(point.Millis(), c.period.Len()-undecided.Millis()),
+		Possible: fraction(possible.Millis(), c.period.Len()),
+	}
+	if len(a.Figure.Parts) > 0 {
+		a.experienced = c.terms.Figure.experienced(a.Figure.Parts)
+	}
+	a.Experienced = a.experienced.bounds()
 	a.ExperiencedDown = point.Millis()
 }
 

@@ -47,10 +47,11 @@ const (
 type Version struct {
 	From   Date
 	Period PeriodKind
-	// Services by name. Each makes one account a service; otherwise all must be up and there is one account.
+	// Services by name. Each makes one account a service; otherwise Combination makes one account of them.
 	Services []string
 	Each     bool
-	Window   Calendar
+	Combination
+	Window Calendar
 	Maintenance
 	Exclusions ExclusionTerms
 	Outage     OutageTerms
@@ -213,6 +214,7 @@ func (v *Version) validate(p *problems, path string, c Currency) {
 	p.want(v.Period >= Month && v.Period <= Year, path+"period", "", "month, quarter or year")
 	p.want(len(v.Services) > 0, path+"services", "", "at least one service")
 	p.names(v.Services, path+"services", "the name of a service")
+	v.validateCombination(p, path)
 	p.want(v.Window.opens(), path+"window", v.Window.Name, "a calendar that opens at some time, such as 24x7")
 	v.Maintenance.validate(p, path+"maintenance.")
 	p.names(v.Exclusions.Causes, path+"exclusions.causes", "a cause such as force majeure")
@@ -252,7 +254,7 @@ func (m Maintenance) validate(p *problems, path string) {
 // validateFees wants a fee base wherever a ladder pays a part of it.
 func (v *Version) validateFees(p *problems, path string, c Currency) {
 	p.want(v.Fee >= 0, path+"fee", FormatMoney(v.Fee, c), "an amount of zero or more")
-	p.want(len(v.FeeFor) == 0 || v.Each, path+"fees", "", "fee, or each: service beside fees")
+	p.want(len(v.FeeFor) == 0 || v.Each || v.WeighByFee, path+"fees", "", "fee, or beside fees each: service or weights: fee")
 	for _, s := range slices.Sorted(maps.Keys(v.FeeFor)) {
 		fee := FormatMoney(v.FeeFor[s], c)
 		p.want(v.FeeFor[s] >= 0, path+"fees."+s, fee, "an amount of zero or more")

@@ -56,7 +56,7 @@ func TestEveryProblemOfAnAgreementAtOnce(t *testing.T) {
 		`versions[0].unknown: got nothing, want exclude, up or down`,
 		`versions[0].insufficient: got "101%", want a share between 0% and 100%`,
 		`versions[0].target: got "100.9%", want a share between 0% and 100%`,
-		`versions[0].fees: got nothing, want fee, or each: service beside fees`,
+		`versions[0].fees: got nothing, want fee, or beside fees each: service or weights: fee`,
 		`versions[0].fees.api: got "-0.01", want an amount of zero or more`,
 		`versions[0].fees.api: got "-0.01", want a service of this version`,
 		`versions[0].fee: got nothing, want the fee that credits are a part of, such as "12000.00"`,

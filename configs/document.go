@@ -158,7 +158,7 @@ func (d *document) decode(into any) {
 			d.drop(f.path)
 		}
 	}
-	err := yaml.Load(d.data, into, yaml.WithKnownFields(), yaml.WithUniqueKeys(false), limits())
+	err := d.root.Load(into, yaml.WithKnownFields(), yaml.WithUniqueKeys(false), limits())
 	var many *yaml.LoadErrors
 	switch {
 	case errors.As(err, &many):

@@ -87,6 +87,8 @@ func (x *indexer) value(n *yaml.Node, path string, t reflect.Type, hidden bool) 
 		x.faults = append(x.faults, fault{n, path, "", "a value, or no such key"})
 	case n.Kind == yaml.MappingNode:
 		x.mapping(n, path, t, hidden)
+	case n.Kind == yaml.ScalarNode && hasWord(t):
+		p.node = asWord(n)
 	case n.Kind == yaml.SequenceNode && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array):
 		for i, c := range n.Content {
 			x.value(c, item(path, i), t.Elem(), hidden)
@@ -110,16 +112,62 @@ func (x *indexer) mapping(n *yaml.Node, path string, t reflect.Type, hidden bool
 			continue
 		}
 		seen[key.Value] = key.Line
+		if key.Value == wordKey && t.Kind() == reflect.Struct {
+			x.faults = append(x.faults, fault{key, at, key.Value, "one of the keys " + strings.Join(sortedKeys(fields), ", ")})
+			continue
+		}
 		if key.Tag == "!!merge" {
 			x.faults = append(x.faults, fault{key, at, key.Value, "the keys written out; there is no merging"})
 			continue
 		}
 		if vt := fields[key.Value]; vt != nil {
 			x.value(value, at, vt, hidden)
-		} else if t.Kind() == reflect.Map {
-			x.value(value, at, t.Elem(), hidden)
+		} else if m := mapIn(t); m != nil {
+			x.value(value, at, m.Elem(), hidden)
 		}
 	}
+}
+
+// wordKey marks the field of a struct that a single value may stand for: with a field `yaml:"="` beside others, both "any"
+// and "{ at_least: 2 }" can be written. Nobody can write the key itself.
+const wordKey = "="
+
+// mapIn returns the map that takes a mapping's other keys: t itself, or a struct's inlined one; nil where there is none.
+func mapIn(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Map {
+		return t
+	}
+	for i := range fieldCount(t) {
+		if f := t.Field(i); f.Type.Kind() == reflect.Map && f.Tag.Get("yaml") == ",inline" {
+			return f.Type
+		}
+	}
+	return nil
+}
+
+func fieldCount(t reflect.Type) int {
+	if t.Kind() != reflect.Struct {
+		return 0
+	}
+	return t.NumField()
+}
+
+func hasWord(t reflect.Type) bool {
+	for i := range fieldCount(t) {
+		if t.Field(i).Tag.Get("yaml") == wordKey {
+			return true
+		}
+	}
+	return false
+}
+
+// asWord turns a single value into a mapping with the word's key, in place, and returns the value as it was written.
+func asWord(n *yaml.Node) *yaml.Node {
+	word := *n
+	key := yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: wordKey, Line: n.Line, Column: n.Column}
+	*n = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column, Anchor: n.Anchor, Content: []*yaml.Node{&key, &word}}
+	word.Anchor = ""
+	return &word
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
@@ -138,6 +186,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 			for k, v := range fieldsOf(f.Type) {
 				fields[k] = v
 			}
+		case name == wordKey:
 		case f.IsExported() && name != "-":
 			if name == "" {
 				name = strings.ToLower(f.Name)
@@ -167,6 +216,9 @@ func (p *place) want() string {
 	case reflect.Slice, reflect.Array:
 		return "a list, such as [one, two]"
 	case reflect.Struct:
+		if hasWord(p.typ) {
+			return "a single value, or a mapping with the keys " + strings.Join(sortedKeys(fieldsOf(p.typ)), ", ")
+		}
 		return "a mapping with the keys " + strings.Join(sortedKeys(fieldsOf(p.typ)), ", ")
 	case reflect.Map:
 		return "a mapping"

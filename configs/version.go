@@ -13,6 +13,9 @@ type versionFile struct {
 	Period       string            `yaml:"period"`
 	Services     []string          `yaml:"services"`
 	Each         string            `yaml:"each"`
+	DownWhen     *downWhenFile     `yaml:"down_when"`
+	Figure       string            `yaml:"figure"`
+	Weights      *weightsFile      `yaml:"weights"`
 	Window       string            `yaml:"window"`
 	Maintenance  *maintenanceFile  `yaml:"maintenance"`
 	Exclusions   *exclusionsFile   `yaml:"exclusions"`
@@ -86,6 +89,7 @@ func (c versionCompiler) version(f versionFile) agreements.Version {
 	}
 	c.from(f, &v)
 	c.parties(f, &v)
+	c.combination(f, &v)
 	c.maintenance(f.Maintenance, &v)
 	c.exclusions(f.Exclusions, &v)
 	c.shares(f, &v)
@@ -114,7 +118,7 @@ func (c versionCompiler) parties(f versionFile, v *agreements.Version) {
 	case f.Each == "service":
 		v.Each = true
 	case f.Each != "":
-		c.d.complain(c.at("each"), "service, or no such key where all services must be up")
+		c.d.complain(c.at("each"), "service, or no such key where the services make one account")
 	}
 }
 

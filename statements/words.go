@@ -2,6 +2,7 @@ package statements
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/uptally/uptally/agreements"
@@ -29,9 +30,42 @@ func serviceWords(v *agreements.Version) string {
 		return "Service: " + names + "."
 	case v.Each:
 		return "Services, each with its own account: " + names + "."
+	case v.Figure != agreements.FigureTogether:
+		return "Services: " + names + "; " + figureWords(v) + "."
+	case !v.DownWhen.Any():
+		return fmt.Sprintf("Services: %s; they are down together when at least %s down.", names, areDown(v.DownWhen.Of(len(v.Services)), len(v.Services)))
 	default:
 		return "Services, all of which must be up: " + names + "."
 	}
+}
+
+func areDown(k, n int) string {
+	if k == 1 {
+		return "1 of the " + strconv.Itoa(n) + " is"
+	}
+	return fmt.Sprintf("%d of the %d are", k, n)
+}
+
+// figureWords says how one figure is made out of the services' own.
+func figureWords(v *agreements.Version) string {
+	switch v.Figure {
+	case agreements.FigureSum:
+		return "the sum of their downtimes is divided by the sum of their denominators"
+	case agreements.FigureMean:
+		return "the figure is the plain mean of their availabilities"
+	case agreements.FigureWorst:
+		return "the figure is the lowest of their availabilities"
+	}
+	var ws []string
+	for _, s := range v.Services {
+		if w, ok := v.Weights[s]; ok {
+			ws = append(ws, s+" "+w.RatString())
+		}
+	}
+	if v.WeighByFee {
+		return "the figure is the mean of their availabilities, weighed by their fees"
+	}
+	return "the figure is the mean of their availabilities, weighed " + strings.Join(ws, ", ")
 }
 
 func windowWords(c agreements.Calendar, zone string) string {
