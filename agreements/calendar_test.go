@@ -133,8 +133,8 @@ func TestWindowOfAPartIsThePartOfTheWindow(t *testing.T) {
 	zones := []*time.Location{zone(t, "Europe/Berlin"), zone(t, "Africa/Cairo"), zone(t, "Australia/Lord_Howe"), zone(t, "Pacific/Apia"), time.UTC}
 	rapid.Check(t, func(t *rapid.T) {
 		z := rapid.SampledFrom(zones).Draw(t, "zone")
-		c := drawCalendar(t)
 		from := rapid.Int64Range(ms("2011-01-01T00:00:00Z")/hourMS, ms("2027-01-01T00:00:00Z")/hourMS).Draw(t, "from") * hourMS
+		c := drawCalendar(t, localDate(from, z))
 		whole := Interval{from, from + rapid.Int64Range(1, 900).Draw(t, "hours")*hourMS}
 		part := Interval{whole.From + rapid.Int64Range(0, whole.Len()).Draw(t, "a"), whole.From + rapid.Int64Range(0, whole.Len()).Draw(t, "b")}
 		if got, want := c.Open(z, part), c.Open(z, whole).Clip(part); !slices.Equal(got, want) {
@@ -143,33 +143,49 @@ func TestWindowOfAPartIsThePartOfTheWindow(t *testing.T) {
 	})
 }
 
-func drawCalendar(t *rapid.T) Calendar {
-	var c Calendar
-	for d := range c.Weekly {
+// drawCalendar draws hours in whole minutes, also over midnight, and dates around from that replace them.
+func drawCalendar(t *rapid.T, around Date) Calendar {
+	c := Calendar{Dates: map[Date][]ClockSpan{}}
+	day := rapid.Custom(func(t *rapid.T) []ClockSpan {
+		var spans []ClockSpan
 		for range rapid.IntRange(0, 2).Draw(t, "spans") {
-			from := rapid.IntRange(0, 23).Draw(t, "opens")
-			c.Weekly[d] = append(c.Weekly[d], hours(float64(from), float64(rapid.IntRange(from+1, 24).Draw(t, "closes"))))
+			from := rapid.IntRange(0, 24*60-1).Draw(t, "opens")
+			length := rapid.IntRange(1, 24*60).Draw(t, "length")
+			spans = append(spans, ClockSpan{uptally.Duration(from) * uptally.Minute, uptally.Duration(from+length) * uptally.Minute})
 		}
+		return spans
+	})
+	for d := range c.Weekly {
+		c.Weekly[d] = day.Draw(t, "weekday")
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "dates") {
+		c.Dates[around.AddDays(rapid.IntRange(-2, 8).Draw(t, "date"))] = day.Draw(t, "dated")
 	}
 	return c
 }
 
 func TestCalendarProblems(t *testing.T) {
 	c := Calendar{Name: "odd", Dates: map[Date][]ClockSpan{
-		{2026, 12, 24}: {hours(12, 9)},
+		{2026, 12, 24}: {hours(12, 12)},
 		{2026, 1, 2}:   {hours(9, 12), hours(11, 13)},
 	}}
-	c.Weekly[time.Monday] = []ClockSpan{hours(9, 12), hours(20, 25), hours(11.5, 14)}
+	c.Weekly[time.Monday] = []ClockSpan{hours(9, 12), hours(20, 45), hours(11.5, 14), hours(24, 25)}
+	c.Years = []int{2026, 2025, 2025}
+	const hoursWanted = "times of day that differ, such as 09:00-17:00, 22:00-06:00 over midnight, or 00:00-24:00"
 	want := []string{
-		`weekly.mon[1]: got "20:00-25:00", want a start before its end, both between 00:00 and 24:00`,
+		`weekly.mon[1]: got "20:00-21:00", want ` + hoursWanted, // of the next day: 25 h
 		`weekly.mon[2]: got "11:30-14:00", want no overlap with 09:00-12:00`,
+		`weekly.mon[3]: got "24:00-01:00", want ` + hoursWanted,
+		`weekly.mon[3]: got "24:00-01:00", want no overlap with 20:00-21:00`,
 		`dates.2026-01-02[1]: got "11:00-13:00", want no overlap with 09:00-12:00`,
-		`dates.2026-12-24[0]: got "12:00-09:00", want a start before its end, both between 00:00 and 24:00`,
+		`dates.2026-12-24[0]: got "12:00-12:00", want ` + hoursWanted,
+		`years[1]: got "2025", want each year once, in order`,
+		`years[2]: got "2025", want each year once, in order`,
 	}
 	expectProblems(t, c.Validate(), want)
 	expectProblems(t, Calendar{Name: "never", Dates: map[Date][]ClockSpan{{2026, 1, 1}: {}}}.Validate(),
 		[]string{"weekly: got nothing, want hours on some day: this window never opens"})
-	expectProblems(t, Calendar{Always: true, Weekly: c.Weekly}.Validate()[2:], []string{`always: got "true", want no hours beside it`})
+	expectProblems(t, Calendar{Always: true, Weekly: c.Weekly}.Validate()[4:], []string{`always: got "true", want no hours beside it`})
 	for _, name := range []string{"24x7", "5x8", "5x9"} {
 		expectProblems(t, builtin(t, name).Validate(), nil)
 	}

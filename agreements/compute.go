@@ -74,7 +74,10 @@ func Compute(in Input) ([]Account, error) {
 			groups = append(groups, []string{s})
 		}
 	}
-	window := terms.Window.Open(in.Agreement.Zone, in.Period)
+	window, err := in.Agreement.window(terms, in.Period)
+	if err != nil {
+		return nil, err
+	}
 	var accounts []Account
 	for _, services := range groups {
 		c := computation{agreement: in.Agreement, terms: terms, period: in.Period, window: window, services: services, entries: in.Entries, single: len(services) == 1}
@@ -88,6 +91,14 @@ func Compute(in Input) ([]Account, error) {
 		accounts = append(accounts, c.account())
 	}
 	return accounts, nil
+}
+
+// window is the service time of a version in a period; a *TermsError where its calendar does not know all of the dates.
+func (a *Agreement) window(v *Version, p Interval) (Set, error) {
+	if err := v.Window.Known(a.Zone, p); err != nil {
+		return nil, &TermsError{a.Name, p, err.Error()}
+	}
+	return v.Window.Open(a.Zone, p), nil
 }
 
 // computation is one account in the making: what it reads, then what each step adds for the next.

@@ -101,8 +101,11 @@ func (d Date) at(clock uptally.Duration, zone *time.Location) int64 {
 	}
 }
 
+// AddDays returns the day n days after d.
+func (d Date) AddDays(n int) Date { return dateOf(d.civil().AddDate(0, 0, n)) }
+
 // next returns the day after d.
-func (d Date) next() Date { return dateOf(d.civil().AddDate(0, 0, 1)) }
+func (d Date) next() Date { return d.AddDays(1) }
 
 // civil is the day as a time.Time for calendar arithmetic; it is no instant.
 func (d Date) civil() time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC) }

@@ -268,29 +268,6 @@ func TestCurrencies(t *testing.T) {
 	}
 }
 
-func TestCalendar(t *testing.T) {
-	l := newLoader()
-	d := open("calendars/cn-5x8.yaml")
-	c := d.calendar()
-	l.take(d)
-	if len(l.problems) > 0 {
-		t.Fatal(l.problems)
-	}
-	work := []agreements.ClockSpan{{From: 9 * uptally.Hour, To: 12 * uptally.Hour}, {From: 13 * uptally.Hour, To: 18 * uptally.Hour}}
-	if diff := cmp.Diff([7][]agreements.ClockSpan{{}, work, work, work, work, work, {}}, c.Weekly); diff != "" {
-		t.Error(diff)
-	}
-	for text, want := range map[string]int{"2026-10-01": 0, "2026-10-10": 2, "2026-02-14": 2} {
-		at, err := agreements.ParseDate(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if spans, ok := c.Dates[at]; !ok || len(spans) != want {
-			t.Errorf("%s: got %v (%v), want %d spans", text, spans, ok, want)
-		}
-	}
-}
-
 func TestFacts(t *testing.T) {
 	dir := write(t, map[string]string{"facts.yaml": `
 exclusions:

@@ -21,7 +21,8 @@ func kinds() []kind {
 	return []kind{
 		{[]string{"checks", "site", "listen", "data"}, func(l *loader, d *document) { l.installation(d) }},
 		{[]string{"agreement", "versions", "customer"}, func(l *loader, d *document) { l.agreement(d, surroundings{}) }},
-		{[]string{"calendar", "weekly", "dates"}, func(_ *loader, d *document) { d.calendar() }},
+		{[]string{"calendar", "weekly", "dates"}, func(l *loader, d *document) { l.calendar(d) }},
+		{[]string{"holidays", "closed", "worked"}, func(_ *loader, d *document) { d.holidays() }},
 		{[]string{"maintenance", "exclusions", "causes", "reports", "affected", "in_service", "withdrawals"}, func(_ *loader, d *document) { d.facts() }},
 	}
 }

@@ -47,7 +47,7 @@ func (l *loader) calendarsOf(d *document, key string, names []string) map[string
 			if in == nil {
 				continue
 			}
-			c = in.calendar()
+			c = l.calendar(in)
 			l.calendars[in.file] = c
 			l.take(in)
 		}

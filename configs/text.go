@@ -59,6 +59,8 @@ func (d *date) UnmarshalText(text []byte) error {
 	return err
 }
 
+func (d date) compare(o date) int { return compareDates(agreements.Date(d), agreements.Date(o)) }
+
 // clock is a local time of day in milliseconds since midnight.
 type clock uptally.Duration
 
@@ -80,7 +82,7 @@ func parseClock(text string) (clock, bool) {
 	return clock(uptally.Duration(t.Hour())*uptally.Hour + uptally.Duration(t.Minute())*uptally.Minute), err == nil && len(text) == len("15:04")
 }
 
-// hours is a stretch of local time, such as 09:00-12:00.
+// hours is a stretch of local time, such as 09:00-12:00, or 22:00-06:00 until the next morning.
 type hours agreements.ClockSpan
 
 // UnmarshalText accepts two times of day with a hyphen between them.
@@ -90,6 +92,9 @@ func (h *hours) UnmarshalText(text []byte) error {
 	to, okTo := parseClock(b)
 	if !okFrom || !okTo {
 		return fmt.Errorf("got %q, want hours such as 09:00-12:00", text)
+	}
+	if to < from {
+		to += clock(24 * uptally.Hour)
 	}
 	*h = hours{uptally.Duration(from), uptally.Duration(to)}
 	return nil
