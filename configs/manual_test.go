@@ -95,10 +95,11 @@ func framed(t *testing.T, block string) string {
 	return string(text)
 }
 
-// isWhole reports whether a block is a file of its own: an agreement with its versions, a calendar, or lists of facts.
+// isWhole reports whether a block is a file of its own: an agreement with its versions, a calendar, a table of
+// holidays, or lists of facts.
 func isWhole(n *yaml.Node) bool {
 	facts := len(n.Content) > 1 && n.Content[1].Kind == yaml.SequenceNode && slices.Contains(factKeys(), n.Content[0].Value)
-	return hasKey(n, "agreement") && hasKey(n, "versions") || hasKey(n, "calendar") || facts
+	return hasKey(n, "agreement") && hasKey(n, "versions") || hasKey(n, "calendar") || hasKey(n, "holidays") || facts
 }
 
 func factKeys() (keys []string) {
