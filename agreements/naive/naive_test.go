@@ -1,0 +1,89 @@
+package naive_test
+
+import (
+	"cmp"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/uptally/uptally/agreements"
+	"github.com/uptally/uptally/agreements/naive"
+)
+
+// Ten thousand cases of up to a day and a hundred whole months; in a short run a tenth of them.
+func TestNaiveEvaluatorAgrees(t *testing.T) {
+	days, months := 10_000, 100
+	if testing.Short() {
+		days, months = days/10, months/10
+	}
+	both(t, days, func(k int) drawn { return newCase(newDraw(uint64(k)), false) })
+	both(t, months, func(k int) drawn { return newCase(newDraw(uint64(1_000_000+k)), true) })
+}
+
+// both holds the evaluators against each other on so many cases, on two cores; the number of a case draws it again.
+func both(t *testing.T, cases int, draw func(int) drawn) {
+	var wg sync.WaitGroup
+	for half := range 2 {
+		wg.Go(func() {
+			for k := half; k < cases && !t.Failed(); k += 2 {
+				c := draw(k)
+				accounts, err := agreements.Compute(c.in)
+				if err != nil {
+					t.Errorf("case %d: %v", k, err)
+					return
+				}
+				if d := differences(accounts[0], naive.Account(c.question)); len(d) > 0 {
+					t.Errorf("case %d, %s, period %v: %v\nterms %+v\nentries %+v", k, c.agreement.ZoneName, c.in.Period, d, c.agreement.Versions[0], c.in.Entries)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// differences names every figure in which the two disagree.
+func differences(got agreements.Account, want naive.Figures) []string {
+	var ds []string
+	differ := func(what string, got, want any) {
+		if got != want {
+			ds = append(ds, fmt.Sprintf("%s: got %v, naive %v", what, got, want))
+		}
+	}
+	differ("classes", got.ByClass, want.Classes)
+	differ("T, D, U, U′", [...]int64{got.Eligible, got.Denominator, got.Unknown, got.LeftOut}, [...]int64{want.T, want.D, want.U, want.LeftOut})
+	certain, point, possible := figure(got.Certain, got.Availability.High), figure(got.Point, got.Availability.Point), figure(got.Possible, got.Availability.Low)
+	for k, f := range []naive.Figure{want.Certain, want.Point, want.Possible} {
+		differ([]string{"certain", "point", "possible"}[k], []string{certain, point, possible}[k], fmt.Sprintf("%d ms, %v", f.Down, f.Availability))
+	}
+	rows := []naive.Figure{want.Certain, want.Point, want.Possible}
+	differ("point credit", row(got.Credit.Point), expected(got.Terms, want.Point))
+	// where the ladder has a hole, less downtime can pay more
+	percent := func(f naive.Figure) *big.Rat {
+		if f.Row < 0 {
+			return new(big.Rat)
+		}
+		return got.Terms.Ladder[f.Row].Percent
+	}
+	slices.SortStableFunc(rows, func(a, b naive.Figure) int { return cmp.Or(a.Pays.Cmp(b.Pays), percent(a).Cmp(percent(b))) })
+	differ("proven credit", row(got.Credit.Proven), expected(got.Terms, rows[0]))
+	differ("max credit", row(got.Credit.Max), expected(got.Terms, rows[2]))
+	return ds
+}
+
+func figure(down agreements.Set, share *big.Rat) string {
+	return fmt.Sprintf("%d ms, %v", down.Millis(), share)
+}
+
+func row(r agreements.CreditRow) string {
+	return fmt.Sprintf("row %q, %v, %d", r.Tier, r.Exact, r.Minor)
+}
+
+func expected(v *agreements.Version, f naive.Figure) string {
+	words := ""
+	if f.Row >= 0 {
+		words = v.Ladder[f.Row].Words()
+	}
+	return fmt.Sprintf("row %q, %v, %s", words, f.Pays, f.Pays.FloatString(0)) // of a half, away from zero
+}
