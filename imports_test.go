@@ -31,6 +31,7 @@ var rooms = []room{
 	{"probes/schedule", []string{""}, "slots come from plans; what runs in them is not its business"},
 	{"probes/agent", []string{"", "probes", "probes/schedule", "ledger"}, "the work at a site: due, probe, batch"},
 	{"agreements", []string{""}, "pure: evidence in, account out"},
+	{"agreements/naive", []string{"", "agreements"}, "the second evaluator that tests hold against the first; it reads its types"},
 	{"configs", []string{"", "probes", "probes/schedule", "agreements"}, "texts become their settings"},
 	{"ledger", []string{""}, "stores bytes of the vocabulary"},
 	{"ledger/ledgertest", []string{"", "ledger"}, "the stories every engine must pass"},

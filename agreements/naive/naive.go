@@ -4,10 +4,12 @@
 package naive
 
 import (
+	"cmp"
 	"math/big"
 	"slices"
 	"time"
 
+	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 )
 
@@ -43,20 +45,21 @@ type Figures struct {
 
 // Figure is what one track comes to. Row is the index of the credit row that holds, or -1; it pays in minor units.
 type Figure struct {
-	Down         int64
-	Availability *big.Rat
-	Row          int
-	Pays         *big.Rat
+	Down               int64
+	Row                int
+	Availability, Pays *big.Rat
 }
 
-// What a second of the contract's time is; plannedOf and causedOf, shifted by the number of a service, are one service's.
+// What a second of the contract's time is; plannedOf and causedOf, shifted by the number of a service, are that service's.
 const (
 	open      uint16 = 1 << iota
 	planned          // all services are maintained
 	caused           // all are excused by a cause
-	work             // maintenance of any service, which uses the cap
 	plannedOf uint16 = 1 << 8
 	causedOf  uint16 = 1 << 12
+	work             = planned | 15*plannedOf
+	excused          = 15*plannedOf | 15*causedOf
+	day              = 86400
 )
 
 type seconds []uint16
@@ -67,26 +70,27 @@ func (s seconds) mark(from, to int64, what uint16) {
 	}
 }
 
-const day = 86400
-
-// hours marks the window and the contract's own maintenance. The clock on the wall is never put back here: in a repeated
+// clock marks the window and the contract's own maintenance. The clock on the wall is never put back here: in a repeated
 // hour it stands still, so that each time of day comes once, in the first pass; over a missing hour it jumps.
-func (q Question) hours(s seconds) {
-	before := int64(1 << 60)
+func (q Question) clock(s seconds) {
+	before, hours := int64(0), []agreements.ClockSpan(nil)
 	for i := range s {
 		at := q.From + int64(i)
 		_, offset := time.Unix(at, 0).In(q.Zone).Zone()
-		wall := at + int64(offset)
-		if i > 0 {
-			wall = max(before, wall)
+		wall := max(before, at+int64(offset))
+		if wall/day != before/day {
+			hours = q.hours(time.Unix(wall, 0).UTC())
 		}
-		if at*1000 >= q.Period.From && at*1000 < q.Period.To && q.opens(wall) {
+		is := func(h agreements.ClockSpan) bool {
+			return int64(h.From)/1000 <= wall%day && wall%day < int64(h.To)/1000
+		}
+		if at*1000 >= q.Period.From && at*1000 < q.Period.To && (q.Terms.Window.Always || slices.ContainsFunc(hours, is)) {
 			s[i] |= open
 		}
-		for d := before / day; d <= wall/day; d++ {
+		for d := before / day; i > 0 && d <= wall/day; d++ {
 			for _, w := range q.Terms.Recurring {
-				if begin := d*day + int64(w.At)/1000; before < begin && begin <= wall && falls(w, d) {
-					s.mark(int64(i), int64(i)+int64(w.For)/1000, planned|work)
+				if begin := d*day + int64(w.At)/1000; before < begin && begin <= wall && falls(w, time.Unix(d*day, 0).UTC()) {
+					s.mark(int64(i), int64(i)+int64(w.For)/1000, planned)
 				}
 			}
 		}
@@ -94,58 +98,42 @@ func (q Question) hours(s seconds) {
 	}
 }
 
-func (q Question) opens(wall int64) bool {
-	c := q.Terms.Window
-	hours := c.Weekly[(wall/day+4)%7] // 1970 began on a Thursday
-	if len(c.Dates) > 0 {
-		y, m, d := time.Unix(wall, 0).UTC().Date()
-		if dated, ok := c.Dates[agreements.Date{Year: y, Month: m, Day: d}]; ok {
-			hours = dated
-		}
+func (q Question) hours(date time.Time) []agreements.ClockSpan {
+	if dated, ok := q.Terms.Window.Dates[agreements.Date{Year: date.Year(), Month: date.Month(), Day: date.Day()}]; ok {
+		return dated
 	}
-	return c.Always || slices.ContainsFunc(hours, func(h agreements.ClockSpan) bool {
-		return int64(h.From)/1000 <= wall%day && wall%day < int64(h.To)/1000
-	})
+	return q.Terms.Window.Weekly[date.Weekday()]
 }
 
-func falls(w agreements.RecurringWindow, d int64) bool {
-	date := time.Unix(d*day, 0).UTC()
-	last := date.AddDate(0, 0, 7).Month() != date.Month()
-	return date.Weekday() == w.Weekday && (w.Nth == 0 || w.Nth == (date.Day()+6)/7 || w.Nth == -1 && last)
+func falls(w agreements.RecurringWindow, date time.Time) bool {
+	return date.Weekday() == w.Weekday &&
+		(w.Nth == 0 || w.Nth == (date.Day()+6)/7 || w.Nth == -1 && date.AddDate(0, 0, 7).Month() != date.Month())
 }
 
 // excuse marks what people recorded and the contract accepts, then lets planned work use up the cap, in order of time and
 // only inside the window.
 func (q Question) excuse(s seconds) {
 	for _, e := range q.Entries {
-		if e.Announced == 0 {
-			e.Announced = e.RecordedAt
-		}
-		one, all := plannedOf, planned|work
+		of, what, told := plannedOf, planned, cmp.Or(e.Announced, e.RecordedAt)
 		switch {
 		case e.Kind == "exclusion" && slices.Contains(q.Terms.Exclusions.Causes, e.Cause):
-			one, all = causedOf, caused
-		case e.Kind != "maintenance" || q.Terms.Notice > 0 && e.From-e.Announced < int64(q.Terms.Notice):
+			of, what = causedOf, caused
+		case e.Kind != "maintenance" || q.Terms.Notice > 0 && e.From-told < int64(q.Terms.Notice):
 			continue
 		}
-		var whom uint16
 		for k, name := range q.Terms.Services {
-			if len(e.Services) > 0 && !slices.Contains(e.Services, name) {
-				all &= work
-			} else if one == causedOf {
-				whom |= one << k
+			if len(e.Services) == 0 || slices.Contains(e.Services, name) {
+				what |= of << k
 			} else {
-				whom |= one<<k | work
+				what &^= planned | caused
 			}
 		}
-		if whom != 0 {
-			s.mark(e.From/1000-q.From, e.To/1000-q.From, whom|all)
-		}
+		s.mark(e.From/1000-q.From, e.To/1000-q.From, what)
 	}
-	left, capped := int64(q.Terms.Maintenance.Cap), q.Terms.Maintenance.Cap >= 0
+	left := q.Terms.Maintenance.Cap
 	for i := range s {
-		if s[i]&open == 0 || s[i]&work != 0 && capped && left < 1000 {
-			s[i] &^= planned | 15*plannedOf
+		if s[i]&open == 0 || q.Terms.Maintenance.Cap >= 0 && left < 1000 {
+			s[i] &^= work
 		} else if s[i]&work != 0 {
 			left -= 1000
 		}
@@ -155,7 +143,7 @@ func (q Question) excuse(s seconds) {
 // Account answers the question: window, excuses, tracks, outages, figures.
 func Account(q Question) Figures {
 	s := make(seconds, len(q.Services[0]))
-	q.hours(s)
+	q.clock(s)
 	q.excuse(s)
 	whole, counts, eligible := make(Track, len(s)), make(Track, len(s)), make([]bool, len(s))
 	for i := range s {
@@ -173,14 +161,13 @@ func Account(q Question) Figures {
 	for f := range down {
 		down[f] = judge(whole, Certain<<f, eligible, q.Terms.Outage)
 		for i := range s {
-			excused := s[i]&(15*plannedOf|15*causedOf) != 0
-			down[f][i] = down[f][i] && !(excused && counts[i]&(Certain<<f) == 0)
+			down[f][i] = down[f][i] && eligible[i] && (s[i]&excused == 0 || counts[i]&(Certain<<f) != 0)
 		}
 	}
 	return q.figures(s, counts, eligible, down)
 }
 
-// judge is A8 for one track: short gaps are filled, short outages dropped, the rest is cut to eligible time.
+// judge is A8 for one track: short gaps are filled, short outages dropped.
 func judge(t Track, flag byte, eligible []bool, o agreements.OutageTerms) []bool {
 	down, last := make([]bool, len(t)), len(t)
 	for i := range t {
@@ -192,20 +179,16 @@ func judge(t Track, flag byte, eligible []bool, o agreements.OutageTerms) []bool
 		}
 	}
 	for from := 0; from < len(down); from++ {
-		to, length := from, int64(0)
+		to, length := from, uptally.Duration(0)
 		for ; to < len(down) && down[to]; to++ {
 			if !o.OfPart || eligible[to] {
 				length += 1000
 			}
 		}
-		endless := from == 0 || to == len(down)
-		if !endless && (length < int64(o.Minimum) || o.LongerThan && length == int64(o.Minimum)) {
+		if from > 0 && to < len(down) && (length < o.Minimum || o.LongerThan && length == o.Minimum) {
 			clear(down[from:to])
 		}
 		from = to
-	}
-	for i := range down {
-		down[i] = down[i] && eligible[i]
 	}
 	return down
 }
@@ -213,12 +196,12 @@ func judge(t Track, flag byte, eligible []bool, o agreements.OutageTerms) []bool
 // figures counts the seconds of each class and derives A9 and A10.
 func (q Question) figures(s seconds, counts Track, eligible []bool, down [3][]bool) (f Figures) {
 	f.Classes[agreements.ClassOutside] = q.Period.To - q.Period.From
+	var n [7]int64
 	for i := range s {
 		if s[i]&open == 0 {
 			continue
 		}
-		certain, point, possible := down[0][i], down[1][i], down[2][i]
-		unknown := eligible[i] && counts[i]&(Unknown|Certain) == Unknown
+		certain, point, possible, unknown := down[0][i], down[1][i], down[2][i], eligible[i] && counts[i]&(Unknown|Certain) == Unknown
 		undecided := unknown && possible && !point
 		point = point || undecided && q.Terms.Unknown == agreements.UnknownDown
 		class := agreements.ClassUp
@@ -233,25 +216,21 @@ func (q Question) figures(s seconds, counts Track, eligible []bool, down [3][]bo
 		f.Classes[class] += 1000
 		f.Classes[agreements.ClassOutside] -= 1000
 		keeps := s[i]&planned != 0 && q.Terms.Maintenance.Keep || s[i]&(planned|caused) == caused && q.Terms.Exclusions.Keep
-		for _, sum := range [...]struct {
-			of   *int64
-			when bool
-		}{
-			{&f.T, eligible[i]}, {&f.D, eligible[i] || keeps}, {&f.U, unknown}, {&f.LeftOut, undecided && q.Terms.Unknown == agreements.UnknownExclude},
-			{&f.Certain.Down, certain}, {&f.Point.Down, point}, {&f.Possible.Down, possible},
-		} {
-			if sum.when {
-				*sum.of += 1000
+		leftOut := undecided && q.Terms.Unknown == agreements.UnknownExclude
+		for k, is := range [...]bool{eligible[i], eligible[i] || keeps, unknown, leftOut, certain, point, possible} {
+			if is {
+				n[k] += 1000
 			}
 		}
 	}
-	f.Certain, f.Point, f.Possible = q.pay(f.Certain, f.D), q.pay(f.Point, f.D-f.LeftOut), q.pay(f.Possible, f.D)
+	f.T, f.D, f.U, f.LeftOut = n[0], n[1], n[2], n[3]
+	f.Certain, f.Point, f.Possible = q.pay(n[4], f.D), q.pay(n[5], f.D-f.LeftOut), q.pay(n[6], f.D)
 	return f
 }
 
 // pay finds the row, the lowest that holds, and what it pays in minor units, not rounded.
-func (q Question) pay(f Figure, of int64) Figure {
-	f.Row, f.Pays = -1, new(big.Rat)
+func (q Question) pay(down, of int64) Figure {
+	f := Figure{Down: down, Row: -1, Pays: new(big.Rat)}
 	if of <= 0 {
 		return f
 	}
@@ -266,8 +245,8 @@ func (q Question) pay(f Figure, of int64) Figure {
 			f.Row, f.Pays = i, t.Percent
 		}
 	}
-	if limit := q.Terms.Cap; limit != nil && f.Pays.Cmp(limit) > 0 {
-		f.Pays = limit
+	if q.Terms.Cap != nil && f.Pays.Cmp(q.Terms.Cap) > 0 {
+		f.Pays = q.Terms.Cap
 	}
 	f.Pays = new(big.Rat).Mul(f.Pays, big.NewRat(q.Terms.Fee, 1))
 	return f
