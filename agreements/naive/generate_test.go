@@ -99,6 +99,9 @@ func drawTerms(d draw, zone *time.Location, period agreements.Interval) agreemen
 		Bridge: seconds(pick(d, 0, d.upTo(600), 600)), Unknown: pick(d, agreements.UnknownExclude, agreements.UnknownUp, agreements.UnknownDown),
 		Fee: d.upTo(1000000), Charge: pick(d, agreements.ChargeProven, agreements.ChargePoint, agreements.ChargeMax),
 	}
+	if d.oneIn(2) {
+		v.DownWhen.AtLeast = int(d.upTo(int64(len(v.Services))))
+	}
 	for range d.upTo(2) {
 		at := d.upTo(86399)
 		v.Recurring = append(v.Recurring, agreements.RecurringWindow{
@@ -109,19 +112,15 @@ func drawTerms(d draw, zone *time.Location, period agreements.Interval) agreemen
 	return v
 }
 
-// drawLadder draws a target and rows, as bounds below or as ranges, at simple shares so that they are sometimes hit.
+// drawLadder draws a target and rows, at simple shares so that they are sometimes hit.
 func drawLadder(d draw, v *agreements.Version) {
 	share := pick[int64](d, 9, 99, 999, 9999)
 	v.Target = big.NewRat(share, share+1)
 	upper, pays := v.Target, int64(0)
-	ranges := d.oneIn(3)
 	for k := range 1 + d.upTo(3) {
 		pays += d.upTo(40)
-		t := agreements.Tier{Upper: agreements.Bound{Share: upper, Text: agreements.FormatShare(upper), Inclusive: d.oneIn(3) && k > 0 && !ranges}, Percent: big.NewRat(min(100, pays), 100)}
+		t := agreements.Tier{Upper: agreements.Bound{Share: upper, Text: agreements.FormatShare(upper), Inclusive: d.oneIn(3) && k > 0}, Percent: big.NewRat(min(100, pays), 100)}
 		upper = new(big.Rat).Mul(upper, big.NewRat(90+d.upTo(9), 100))
-		if ranges {
-			t.Lower = &agreements.Bound{Share: upper, Text: agreements.FormatShare(upper), Inclusive: true}
-		}
 		v.Ladder = append(v.Ladder, t)
 	}
 	if d.oneIn(3) {

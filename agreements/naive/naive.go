@@ -9,15 +9,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 )
 
-// Track holds what is known of one service or check before any contract rule, a byte of flags a second. What holds in
-// the first or the last second holds without end.
+// Track holds what is known of one service or check before any contract rule, a byte of the flags below a second. What holds
+// in the first or the last second holds without end.
 type Track []byte
 
-// Flags of a Track's second.
 const (
 	Certain byte = 1 << iota
 	Point
@@ -36,14 +34,15 @@ type Question struct {
 	Entries  []agreements.Recorded
 }
 
-// Figures are the account in milliseconds; Classes has the numbers of agreements.Class.
+// Figures are the account in milliseconds: by the numbers of agreements.Class; T, D, U and U′; and what the certain, the
+// point and the possible track come to.
 type Figures struct {
-	Classes                  [agreements.ClassUnknown + 1]int64
-	T, D, U, LeftOut         int64
-	Certain, Point, Possible Figure
+	Classes [agreements.ClassUnknown + 1]int64
+	Spans   [4]int64
+	Tracks  [3]Figure
 }
 
-// Figure is what one track comes to. Row is the index of the credit row that holds, or -1; it pays in minor units.
+// Figure is the downtime of a track, and the credit row that holds, or -1; it pays in minor units.
 type Figure struct {
 	Down               int64
 	Row                int
@@ -58,7 +57,6 @@ const (
 	plannedOf uint16 = 1 << 8
 	causedOf  uint16 = 1 << 12
 	work             = planned | 15*plannedOf
-	excused          = 15*plannedOf | 15*causedOf
 	day              = 86400
 )
 
@@ -79,7 +77,11 @@ func (q Question) clock(s seconds) {
 		_, offset := time.Unix(at, 0).In(q.Zone).Zone()
 		wall := max(before, at+int64(offset))
 		if wall/day != before/day {
-			hours = q.hours(time.Unix(wall, 0).UTC())
+			date := time.Unix(wall, 0).UTC()
+			hours = q.Terms.Window.Weekly[date.Weekday()]
+			if dated, ok := q.Terms.Window.Dates[agreements.Date{Year: date.Year(), Month: date.Month(), Day: date.Day()}]; ok {
+				hours = dated
+			}
 		}
 		is := func(h agreements.ClockSpan) bool {
 			return int64(h.From)/1000 <= wall%day && wall%day < int64(h.To)/1000
@@ -89,25 +91,15 @@ func (q Question) clock(s seconds) {
 		}
 		for d := before / day; i > 0 && d <= wall/day; d++ {
 			for _, w := range q.Terms.Recurring {
-				if begin := d*day + int64(w.At)/1000; before < begin && begin <= wall && falls(w, time.Unix(d*day, 0).UTC()) {
+				date, begin := time.Unix(d*day, 0).UTC(), d*day+int64(w.At)/1000
+				if before < begin && begin <= wall && date.Weekday() == w.Weekday &&
+					(w.Nth == 0 || w.Nth == (date.Day()+6)/7 || w.Nth == -1 && date.AddDate(0, 0, 7).Month() != date.Month()) {
 					s.mark(int64(i), int64(i)+int64(w.For)/1000, planned)
 				}
 			}
 		}
 		before = wall
 	}
-}
-
-func (q Question) hours(date time.Time) []agreements.ClockSpan {
-	if dated, ok := q.Terms.Window.Dates[agreements.Date{Year: date.Year(), Month: date.Month(), Day: date.Day()}]; ok {
-		return dated
-	}
-	return q.Terms.Window.Weekly[date.Weekday()]
-}
-
-func falls(w agreements.RecurringWindow, date time.Time) bool {
-	return date.Weekday() == w.Weekday &&
-		(w.Nth == 0 || w.Nth == (date.Day()+6)/7 || w.Nth == -1 && date.AddDate(0, 0, 7).Month() != date.Month())
 }
 
 // excuse marks what people recorded and the contract accepts, then lets planned work use up the cap, in order of time and
@@ -148,23 +140,39 @@ func Account(q Question) Figures {
 	whole, counts, eligible := make(Track, len(s)), make(Track, len(s)), make([]bool, len(s))
 	for i := range s {
 		eligible[i] = s[i]&(open|planned|caused) == open
-		for k, t := range q.Services {
-			if s[i]&(causedOf<<k) == 0 {
-				whole[i] |= t[i]
-				if s[i]&(plannedOf<<k) == 0 {
-					counts[i] |= t[i]
-				}
-			}
-		}
+		whole[i], counts[i] = q.together(i, s[i]/causedOf), q.together(i, s[i]/causedOf|s[i]/plannedOf)
 	}
 	var down [3][]bool
 	for f := range down {
 		down[f] = judge(whole, Certain<<f, eligible, q.Terms.Outage)
 		for i := range s {
-			down[f][i] = down[f][i] && eligible[i] && (s[i]&excused == 0 || counts[i]&(Certain<<f) != 0)
+			down[f][i] = down[f][i] && eligible[i] && (s[i]/plannedOf == 0 || counts[i]&(Certain<<f) != 0)
 		}
 	}
 	return q.figures(s, counts, eligible, down)
+}
+
+// together makes one state of the services that are not excused, by the number that must be down.
+func (q Question) together(i int, excused uint16) (all byte) {
+	var n [4]int
+	for k, t := range q.Services {
+		for f, flags := range [...]byte{Certain, Point, Possible | Unknown, Point | Unknown} {
+			if excused>>k&1 == 0 && t[i]&flags != 0 {
+				n[f]++
+				all |= t[i] & Unknown
+			}
+		}
+	}
+	least := max(1, q.Terms.DownWhen.AtLeast)
+	for f, flag := range [...]byte{Certain, Point, Possible} {
+		if n[f] >= least {
+			all |= flag
+		}
+	}
+	if n[3] < least || n[0] >= least {
+		all &^= Unknown
+	}
+	return all
 }
 
 // judge is A8 for one track: short gaps are filled, short outages dropped.
@@ -179,13 +187,13 @@ func judge(t Track, flag byte, eligible []bool, o agreements.OutageTerms) []bool
 		}
 	}
 	for from := 0; from < len(down); from++ {
-		to, length := from, uptally.Duration(0)
+		to, length := from, int64(0)
 		for ; to < len(down) && down[to]; to++ {
 			if !o.OfPart || eligible[to] {
 				length += 1000
 			}
 		}
-		if from > 0 && to < len(down) && (length < o.Minimum || o.LongerThan && length == o.Minimum) {
+		if from > 0 && to < len(down) && (length < int64(o.Minimum) || o.LongerThan && length == int64(o.Minimum)) {
 			clear(down[from:to])
 		}
 		from = to
@@ -195,36 +203,29 @@ func judge(t Track, flag byte, eligible []bool, o agreements.OutageTerms) []bool
 
 // figures counts the seconds of each class and derives A9 and A10.
 func (q Question) figures(s seconds, counts Track, eligible []bool, down [3][]bool) (f Figures) {
-	f.Classes[agreements.ClassOutside] = q.Period.To - q.Period.From
-	var n [7]int64
+	var n [9]int64
 	for i := range s {
-		if s[i]&open == 0 {
-			continue
-		}
-		certain, point, possible, unknown := down[0][i], down[1][i], down[2][i], eligible[i] && counts[i]&(Unknown|Certain) == Unknown
+		certain, point, possible, unknown := down[0][i], down[1][i], down[2][i], eligible[i] && counts[i]&Unknown != 0
 		undecided := unknown && possible && !point
 		point = point || undecided && q.Terms.Unknown == agreements.UnknownDown
-		class := agreements.ClassUp
-		switch {
-		case !eligible[i]:
-			class = agreements.ClassExcluded
-		case point:
-			class = agreements.ClassDown
-		case unknown:
-			class = agreements.ClassUnknown
-		}
-		f.Classes[class] += 1000
-		f.Classes[agreements.ClassOutside] -= 1000
 		keeps := s[i]&planned != 0 && q.Terms.Maintenance.Keep || s[i]&(planned|caused) == caused && q.Terms.Exclusions.Keep
-		leftOut := undecided && q.Terms.Unknown == agreements.UnknownExclude
-		for k, is := range [...]bool{eligible[i], eligible[i] || keeps, unknown, leftOut, certain, point, possible} {
+		for k, is := range [...]bool{
+			s[i]&open != 0, eligible[i], eligible[i] || s[i]&open != 0 && keeps, unknown, undecided && q.Terms.Unknown == agreements.UnknownExclude,
+			certain, point, possible, unknown && !point,
+		} {
 			if is {
 				n[k] += 1000
 			}
 		}
 	}
-	f.T, f.D, f.U, f.LeftOut = n[0], n[1], n[2], n[3]
-	f.Certain, f.Point, f.Possible = q.pay(n[4], f.D), q.pay(n[5], f.D-f.LeftOut), q.pay(n[6], f.D)
+	f.Spans = [4]int64(n[1:5])
+	f.Classes = [...]int64{
+		agreements.ClassUp: n[1] - n[6] - n[8], agreements.ClassDown: n[6], agreements.ClassExcluded: n[0] - n[1],
+		agreements.ClassOutside: q.Period.To - q.Period.From - n[0], agreements.ClassUnknown: n[8],
+	}
+	for k, leftOut := range []int64{0, n[4], 0} {
+		f.Tracks[k] = q.pay(n[5+k], n[2]-leftOut)
+	}
 	return f
 }
 
@@ -236,12 +237,8 @@ func (q Question) pay(down, of int64) Figure {
 	}
 	f.Availability = big.NewRat(of-f.Down, of)
 	for i, t := range q.Terms.Ladder {
-		high, low := f.Availability.Cmp(t.Upper.Share), 1
-		if t.Lower != nil {
-			low = f.Availability.Cmp(t.Lower.Share)
-		}
-		holds := (high < 0 || high == 0 && t.Upper.Inclusive) && (low > 0 || low == 0 && t.Lower.Inclusive)
-		if holds && (f.Row < 0 || t.Upper.Share.Cmp(q.Terms.Ladder[f.Row].Upper.Share) < 0) {
+		holds := f.Availability.Cmp(t.Upper.Share)
+		if (holds < 0 || holds == 0 && t.Upper.Inclusive) && (f.Row < 0 || t.Upper.Share.Cmp(q.Terms.Ladder[f.Row].Upper.Share) < 0) {
 			f.Row, f.Pays = i, t.Percent
 		}
 	}

@@ -52,13 +52,12 @@ func differences(got agreements.Account, want naive.Figures) []string {
 		}
 	}
 	differ("classes", got.ByClass, want.Classes)
-	differ("T, D, U, U′", [...]int64{got.Eligible, got.Denominator, got.Unknown, got.LeftOut}, [...]int64{want.T, want.D, want.U, want.LeftOut})
-	certain, point, possible := figure(got.Certain, got.Availability.High), figure(got.Point, got.Availability.Point), figure(got.Possible, got.Availability.Low)
-	for k, f := range []naive.Figure{want.Certain, want.Point, want.Possible} {
-		differ([]string{"certain", "point", "possible"}[k], []string{certain, point, possible}[k], fmt.Sprintf("%d ms, %v", f.Down, f.Availability))
+	differ("T, D, U, U′", [...]int64{got.Eligible, got.Denominator, got.Unknown, got.LeftOut}, want.Spans)
+	have := []string{figure(got.Certain, got.Availability.High), figure(got.Point, got.Availability.Point), figure(got.Possible, got.Availability.Low)}
+	for k, f := range want.Tracks {
+		differ([]string{"certain", "point", "possible"}[k], have[k], fmt.Sprintf("%d ms, %v", f.Down, f.Availability))
 	}
-	rows := []naive.Figure{want.Certain, want.Point, want.Possible}
-	differ("point credit", row(got.Credit.Point), expected(got.Terms, want.Point))
+	differ("point credit", row(got.Credit.Point), expected(got.Terms, want.Tracks[1]))
 	// where the ladder has a hole, less downtime can pay more
 	percent := func(f naive.Figure) *big.Rat {
 		if f.Row < 0 {
@@ -66,6 +65,7 @@ func differences(got agreements.Account, want naive.Figures) []string {
 		}
 		return got.Terms.Ladder[f.Row].Percent
 	}
+	rows := want.Tracks[:]
 	slices.SortStableFunc(rows, func(a, b naive.Figure) int { return cmp.Or(a.Pays.Cmp(b.Pays), percent(a).Cmp(percent(b))) })
 	differ("proven credit", row(got.Credit.Proven), expected(got.Terms, rows[0]))
 	differ("max credit", row(got.Credit.Max), expected(got.Terms, rows[2]))
