@@ -12,11 +12,11 @@ import (
 	"github.com/uptally/uptally/agreements/naive"
 )
 
-// Ten thousand cases of up to a day and a hundred whole months; in a short run a tenth of them.
+// Ten thousand cases of up to a day and a hundred whole months; in a short run a twentieth of them.
 func TestNaiveEvaluatorAgrees(t *testing.T) {
 	days, months := 10_000, 100
 	if testing.Short() {
-		days, months = days/10, months/10
+		days, months = days/20, months/20
 	}
 	both(t, days, func(k int) drawn { return newCase(newDraw(uint64(k)), false) })
 	both(t, months, func(k int) drawn { return newCase(newDraw(uint64(1_000_000+k)), true) })
