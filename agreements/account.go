@@ -30,7 +30,10 @@ type Piece struct {
 type Account struct {
 	Service string // one name where the version says each, else the names joined by " + "
 	Period  Interval
-	Terms   *Version
+	// Terms are those of the version, with the fee of the part where versions split the period.
+	Terms *Version
+	// Days is how many days of the period this part of it has, DaysOf how many the period has.
+	Days, DaysOf int64
 
 	// Pieces covers the period without a gap in order of time; ByClass are its sums in milliseconds, Rules the sums of
 	// the excluded class by rule. The sums add up to the period exactly.
@@ -49,6 +52,12 @@ type Account struct {
 	// Figure is what the availability was divided out of. Where it is made of several services, their own sets and sums
 	// are in its Parts, while those above are of the services as one timeline.
 	Figure Figure
+	// Extremes: each outage is rounded by itself, so that the bounds are the least and the greatest figure of the tracks.
+	Extremes bool
+	// Judged is the availability as the target and the rows see it: rounded where the version says so.
+	Judged Bounds
+	// Scale is by how much the downtime of a service in use for a part of the period is scaled up; otherwise nil.
+	Scale *big.Rat
 
 	// Experienced is the figure as experienced: 24x7, nothing excluded, no minimum.
 	Experienced Bounds

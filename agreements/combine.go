@@ -104,6 +104,10 @@ func (c *computation) parts() []Part {
 		one := *c
 		one.services, one.tracks, one.single = []string{s}, c.tracks[i:i+1], true
 		one.excused, one.excluded, one.eligible, one.unknown, one.asDown = nil, nil, nil, nil, nil
+		one.use = use{}
+		if err := one.findUse(); err != nil {
+			panic("BUG: " + err.Error()) // of the account itself first
+		}
 		parts = append(parts, Part{Account: one.measured(), Weight: c.terms.weight(s)})
 	}
 	return parts

@@ -11,8 +11,9 @@ import (
 // the entries recorded until then.
 type Input struct {
 	Agreement *Agreement
-	// Period is any stretch that lies in one version.
 	Period Interval
+	// Whole is the period that Period is a stretch of, such as the month of a month to date; empty is Period itself.
+	Whole Interval
 	// Services holds the tracks of every service that the version names.
 	Services map[string]Tracks
 	Entries  []Recorded
@@ -31,42 +32,55 @@ func (e *TermsError) Error() string {
 	return fmt.Sprintf("find terms of %q for %s/%s: %s", e.Agreement, instant(e.Period.From), instant(e.Period.To), e.Why)
 }
 
-// VersionAt returns the version in force over the whole of p: from the local midnight of its date until that of the next
-// version. The error is a *TermsError when none or more than one covers p.
+// VersionAt returns the one version that judges the whole of p. The error is a *TermsError when none or more than one
+// does.
 func (a *Agreement) VersionAt(p Interval) (*Version, error) {
-	fail := func(why string) (*Version, error) { return nil, &TermsError{a.Name, p, why} }
-	switch {
-	case a.Zone == nil:
-		return fail("the agreement has no time zone")
-	case p.Empty():
-		return fail("the period is empty")
-	}
-	last := -1
-	for i, v := range a.Versions {
-		switch start := v.From.Start(a.Zone); {
-		case start <= p.From:
-			last = i
-		case start < p.To && last >= 0:
-			return fail("more than one version covers the period; the next is from " + v.From.String())
-		}
-	}
-	if last < 0 {
-		return fail("no version covers the whole period")
-	}
-	return &a.Versions[last], nil
-}
-
-// Compute returns the accounts of a period: one a service, in the version's order, where the version says each, otherwise
-// one for all its services, combined as the version says.
-//
-// The order is that of docs/measuring.md: window, maintenance, excluded causes, joined outages, least length, cut,
-// figures, credit; three times, for the certain, the point and the possible downtime. The error is a *TermsError when no
-// single version covers the period, or names the service whose tracks are missing.
-func Compute(in Input) ([]Account, error) {
-	terms, err := in.Agreement.VersionAt(in.Period)
+	parts, err := a.Parts(p)
 	if err != nil {
 		return nil, err
 	}
+	if len(parts) > 1 {
+		return nil, &TermsError{a.Name, p, "more than one version covers the period; the next is from " + parts[1].Version.From.String()}
+	}
+	if parts[0].At != p {
+		return nil, &TermsError{a.Name, p, "no version covers the whole period"}
+	}
+	return parts[0].Version, nil
+}
+
+// Compute returns the accounts of a period: one a service, in the version's order, where the version says each, otherwise
+// one for all its services, combined as the version says. A period that versions split has those of each part in order of time.
+//
+// The order is that of docs/measuring.md: window, time in use, maintenance, excluded causes, the outage's clock, joined
+// outages, least length, deductible, cut, length unit, figures, credit; three times, for the certain, the point and the
+// possible downtime. The error is a *TermsError when a stretch of the period has no terms, or names the service whose
+// tracks are missing.
+func Compute(in Input) ([]Account, error) {
+	whole := in.Whole
+	if whole.Empty() {
+		whole = in.Period
+	}
+	parts, err := in.Agreement.Parts(whole)
+	if err != nil {
+		return nil, err
+	}
+	var accounts []Account
+	for _, part := range parts {
+		if part.At = (Interval{max(part.At.From, in.Period.From), min(part.At.To, in.Period.To)}); part.At.Empty() {
+			continue
+		}
+		as, err := in.part(part)
+		if err != nil {
+			return nil, err
+		}
+		accounts = append(accounts, as...)
+	}
+	return accounts, nil
+}
+
+// part returns the accounts of the stretch that one version judges.
+func (in Input) part(p VersionPart) ([]Account, error) {
+	terms := p.terms()
 	groups := [][]string{terms.Services}
 	if terms.Each {
 		groups = nil
@@ -74,13 +88,13 @@ func Compute(in Input) ([]Account, error) {
 			groups = append(groups, []string{s})
 		}
 	}
-	window, err := in.Agreement.window(terms, in.Period)
+	calendar, err := in.Agreement.window(terms, p.At)
 	if err != nil {
 		return nil, err
 	}
 	var accounts []Account
 	for _, services := range groups {
-		c := computation{agreement: in.Agreement, terms: terms, period: in.Period, window: window, services: services, entries: in.Entries, single: len(services) == 1}
+		c := computation{agreement: in.Agreement, terms: terms, period: p.At, calendar: calendar, services: services, entries: in.Entries, single: len(services) == 1}
 		for _, s := range services {
 			t, ok := in.Services[s]
 			if !ok {
@@ -88,7 +102,12 @@ func Compute(in Input) ([]Account, error) {
 			}
 			c.tracks = append(c.tracks, t)
 		}
-		accounts = append(accounts, c.account())
+		a, err := c.account()
+		if err != nil {
+			return nil, err
+		}
+		a.Days, a.DaysOf = p.Days, p.Of
+		accounts = append(accounts, a)
 	}
 	return accounts, nil
 }
@@ -106,30 +125,40 @@ type computation struct {
 	agreement *Agreement
 	terms     *Version
 	period    Interval
-	window    Set
+	calendar  Set // the hours of service
 	services  []string
 	tracks    []Tracks // of the services, in their order
 	entries   []Recorded
 	single    bool // one service: it needs no combination
+
+	use    use
+	window Set // the hours of service while in use
 
 	excused  []excuse
 	excluded []ruled // disjoint
 	eligible Set
 	unknown  Set // inside eligible time
 	asDown   Set // the part of it that the version counts as down
+	idle     Set // downtime before the clock of its outage started
+	free     Set // deductibles of the point track
+	gaps     Set // recoveries inside outages of the point track that do not count
 }
 
 // ruled is the time that one rule excludes.
 type ruled struct {
 	rule  string
 	cause bool
+	use   bool // the services were not in use
 	set   Set
 }
 
-func (c *computation) account() Account {
+func (c *computation) account() (Account, error) {
+	if err := c.findUse(); err != nil {
+		return Account{}, err
+	}
 	a := c.measured()
 	a.Credit = c.credit(&a)
-	return a
+	return a, nil
 }
 
 // measured is the account without its credit.
@@ -149,7 +178,7 @@ func (c *computation) measured() Account {
 // returns what became of each excuse.
 func (c *computation) exclude() []Applied {
 	var taken Set
-	var applied []Applied
+	applied := c.excludeUnused()
 	for _, e := range c.excused {
 		if e.partial == nil {
 			part := e.set.Subtract(taken)
@@ -172,7 +201,7 @@ func (c *computation) addRule(e excuse, part Set) {
 	}
 	i := slices.IndexFunc(c.excluded, func(r ruled) bool { return r.rule == e.Rule && r.cause == e.cause })
 	if i < 0 {
-		c.excluded = append(c.excluded, ruled{e.Rule, e.cause, part})
+		c.excluded = append(c.excluded, ruled{rule: e.Rule, cause: e.cause, set: part})
 		return
 	}
 	c.excluded[i].set = Union(c.excluded[i].set, part)
@@ -190,7 +219,7 @@ func (c *computation) judge(a *Account) {
 	var whole, rest []Tracks
 	var partial Set // time in which some, not all services are excused
 	for i, t := range c.tracks {
-		causes, planned := c.causesOf(c.services[i]), c.plannedOf(c.services[i])
+		causes, planned := c.causesOf(c.services[i]), Union(c.plannedOf(c.services[i]), c.use.without[c.services[i]])
 		whole = append(whole, t.without(causes))
 		rest = append(rest, t.without(Union(causes, planned)))
 		partial = Union(partial, planned, causes)
@@ -198,12 +227,14 @@ func (c *computation) judge(a *Account) {
 	outages, counts := c.combine(whole), c.combine(rest)
 	// A whole outage is judged, also one that an excuse cuts short (rule A8); then an instant stays down only where a
 	// service that is not excused is down. One that every service is excused at is not eligible anyway.
+	c.idle = c.beforeClock(outages.Possible)
 	settle := func(track, down Set) Set {
-		return c.terms.Outage.apply(track, c.eligible).Subtract(partial.Subtract(down))
+		return c.terms.Outage.apply(track.Subtract(c.idle), c.eligible).Subtract(partial.Subtract(down))
 	}
 	a.Certain = settle(outages.Certain, counts.Certain)
 	a.Point = settle(outages.Point, counts.Point)
 	a.Possible = settle(outages.Possible, counts.Possible)
+	c.free, c.gaps = c.terms.Outage.uncounted(outages.Point.Subtract(c.idle), c.eligible)
 	c.unknown = counts.Unknown.Intersect(c.eligible)
 	c.figure(a)
 }
@@ -242,33 +273,61 @@ func (t Tracks) without(s Set) Tracks {
 	return t
 }
 
-// apply is rule A8 for one track: join, drop what is too short, cut to eligible time.
+// apply is rule A8 for one track: join, drop what is too short, deduct, cut to eligible time.
 func (o OutageTerms) apply(track, eligible Set) Set {
 	var counted Set
 	for _, i := range o.join(track) {
-		inside := eligible.Clip(i)
-		length := i.Len()
-		if o.OfPart {
-			length = inside.Millis()
-		}
-		if o.counts(length) || i.From < Ever/2 || i.To > Forever/2 {
-			counted = append(counted, inside...)
+		if down := o.downIn(i, track); o.longEnough(i, down, eligible) {
+			counted = append(counted, eligible.Intersect(down.Subtract(down.first(int64(o.Deductible))))...)
 		}
 	}
 	return counted
 }
 
-// join unites pieces less than the merge span apart.
+// longEnough reports whether a joined outage counts. One that has no known end passes every minimum.
+func (o OutageTerms) longEnough(joined Interval, down, eligible Set) bool {
+	if o.OfPart {
+		down = eligible.Intersect(down)
+	}
+	return o.counts(down.Millis()) || joined.From < Ever/2 || joined.To > Forever/2
+}
+
+// downIn is the downtime of a joined outage: with its gaps, or without them.
+func (o OutageTerms) downIn(joined Interval, track Set) Set {
+	if o.GapUp {
+		return track.Clip(joined)
+	}
+	return Set{joined}
+}
+
+// uncounted is what the outages that count have in them that does not: the free time at their start, and gaps.
+func (o OutageTerms) uncounted(track, eligible Set) (free, gaps Set) {
+	for _, i := range o.join(track) {
+		down := o.downIn(i, track)
+		if !o.longEnough(i, down, eligible) {
+			continue
+		}
+		free = append(free, down.first(int64(o.Deductible))...)
+		gaps = append(gaps, Set{i}.Subtract(down)...)
+	}
+	return free, gaps
+}
+
+// join unites pieces less than the merge span apart, or also those exactly so far apart.
 func (o OutageTerms) join(track Set) Set {
 	var joined Set
 	for _, i := range track {
-		if n := len(joined); n > 0 && i.From-joined[n-1].To < int64(o.Merge) {
+		if n := len(joined); n > 0 && o.joins(i.From-joined[n-1].To) {
 			joined[n-1].To = i.To
 			continue
 		}
 		joined = append(joined, i)
 	}
 	return joined
+}
+
+func (o OutageTerms) joins(gap int64) bool {
+	return gap < int64(o.Merge) || gap == int64(o.Merge) && o.MergeUpTo
 }
 
 func (o OutageTerms) counts(length int64) bool {

@@ -10,7 +10,7 @@ import (
 func (c *computation) credit(a *Account) Credit {
 	v := c.terms
 	fee := v.feeOf(a.Service)
-	certain, point, possible := v.row(a.Availability.High), v.row(a.Availability.Point), v.row(a.Availability.Low)
+	certain, point, possible := v.row(a.Judged.High), v.row(a.Judged.Point), v.row(a.Judged.Low)
 	rows := []CreditRow{v.pay(certain, fee), v.pay(point, fee), v.pay(possible, fee)}
 	k := Credit{Point: rows[1]}
 	// Where the rows leave a hole, less downtime can pay more, so the least and the greatest of the three are the bounds.
@@ -18,7 +18,7 @@ func (c *computation) credit(a *Account) Credit {
 	k.Proven, k.Max = rows[0], rows[2]
 	k.Determined = k.Proven.Percent.Cmp(k.Max.Percent) == 0 || k.Proven.Capped && k.Max.Capped
 	if !k.Determined {
-		k.OnlyUnknown = v.row(a.Figure.known.Availability()) == certain
+		k.OnlyUnknown = v.row(v.Judge.Of(a.Figure.known.Availability())) == certain
 		k.Steps = v.steps(a)
 	}
 	switch v.Charge {
@@ -75,7 +75,7 @@ func (v *Version) steps(a *Account) []TierStep {
 	if a.Figure.Unit != Milliseconds {
 		return nil // no room in seconds
 	}
-	high, low := cut{a.Availability.High, false}, cut{a.Availability.Low, false}
+	high, low := cut{a.Judged.High, false}, cut{a.Judged.Low, false}
 	var steps []TierStep
 	for _, i := range v.order() {
 		t := v.Ladder[i]
@@ -83,10 +83,10 @@ func (v *Version) steps(a *Account) []TierStep {
 		if high.compare(upper) < 0 || low.compare(upper) >= 0 {
 			continue
 		}
-		f := a.Figure
+		f, limit := a.Figure, v.Judge.least(t.Upper.Share)
 		steps = append(steps, TierStep{
-			Tier: t.Words(), Allowed: floor(allowance(t.Upper.Share, f.Certain.Of)),
-			Certain: f.Certain.room(t.Upper.Share), Point: f.Point.room(t.Upper.Share), Possible: f.Possible.room(t.Upper.Share),
+			Tier: t.Words(), Allowed: floor(allowance(limit, f.Certain.Of)),
+			Certain: f.Certain.room(limit), Point: f.Point.room(limit), Possible: f.Possible.room(limit),
 		})
 	}
 	return steps

@@ -12,7 +12,7 @@ var defaultInsufficient = big.NewRat(5, 100)
 // figure is rule A9: the spans, and the availability with its bounds.
 func (c *computation) figure(a *Account) {
 	a.Eligible = c.eligible.Millis()
-	a.Denominator = a.Eligible + c.kept()
+	a.Denominator = c.denominator(a.Eligible)
 	a.Unknown = c.unknown.Millis()
 	// Unknown time that no outage of the possible track reaches proves nothing and stays in the denominator; taken out,
 	// the point could come to lie below the low bound.
@@ -26,7 +26,12 @@ func (c *computation) figure(a *Account) {
 		a.LeftOut = undecided.Millis()
 	}
 	a.Figure = c.fractions(a)
+	a.Extremes, a.Scale = c.terms.Length.Each(), c.use.scale
 	a.Availability = a.Figure.bounds()
+	if a.Extremes {
+		a.Availability = a.Availability.ordered()
+	}
+	a.Judged = c.terms.Judge.bounds(a.Availability)
 	limit := c.terms.Insufficient
 	if limit == nil {
 		limit = defaultInsufficient
@@ -40,22 +45,49 @@ func (c *computation) fractions(a *Account) Figure {
 		return c.terms.Figure.together(c.parts())
 	}
 	return Figure{
-		Certain:  fraction(a.Certain.Millis(), a.Denominator),
-		Point:    fraction(a.Point.Millis(), a.Denominator-a.LeftOut),
-		Possible: fraction(a.Possible.Millis(), a.Denominator),
-		known:    fraction(a.Possible.Subtract(c.unknown).Millis(), a.Denominator),
+		Certain:  c.lost(a.Certain, a.Denominator),
+		Point:    c.lost(a.Point, a.Denominator-a.LeftOut),
+		Possible: c.lost(a.Possible, a.Denominator),
+		known:    c.lost(a.Possible.Subtract(c.unknown), a.Denominator),
 	}
+}
+
+// lost is what the length unit makes of a track's downtime, over what it is divided by, which it does not exceed.
+func (c *computation) lost(down Set, of int64) Fraction {
+	return fraction(min(c.terms.Length.Of(down, c.agreement.Zone), max(0, of)), of)
+}
+
+// denominator is what the agreement divides by, in milliseconds.
+func (c *computation) denominator(eligible int64) int64 {
+	if c.terms.Denominator > 0 && eligible > 0 {
+		return int64(c.terms.Denominator)
+	}
+	return eligible + c.kept() + c.use.kept.Millis()
 }
 
 // kept is the excluded time that the denominator keeps.
 func (c *computation) kept() int64 {
 	var n int64
 	for _, r := range c.excluded {
-		if r.cause && c.terms.Exclusions.Keep || !r.cause && c.terms.Maintenance.Keep {
+		if r.cause && c.terms.Exclusions.Keep || !r.cause && !r.use && c.terms.Maintenance.Keep {
 			n += r.set.Millis()
 		}
 	}
 	return n
+}
+
+// ordered returns bounds whose low is the least and whose high the greatest of the three.
+func (b Bounds) ordered() Bounds {
+	o := b
+	for _, r := range []*big.Rat{b.Low, b.Point, b.High} {
+		if r != nil && r.Cmp(o.Low) < 0 {
+			o.Low = r
+		}
+		if r != nil && r.Cmp(o.High) > 0 {
+			o.High = r
+		}
+	}
+	return o
 }
 
 func share(part, whole int64) *big.Rat { return big.NewRat(part, whole) }
@@ -88,7 +120,7 @@ func (c *computation) classify(a *Account) {
 			a.Pieces = append(a.Pieces, Piece{i, class, rule})
 		}
 	}
-	add(ClassOutside, "", rest.Subtract(c.window))
+	add(ClassOutside, "", rest.Subtract(c.calendar))
 	for _, r := range c.excluded {
 		add(ClassExcluded, r.rule, r.set)
 		a.Rules = append(a.Rules, RuleSum{r.rule, r.set.Millis()})

@@ -72,7 +72,7 @@ func (c *computation) outageWhy(at Interval, counted, raw Set) string {
 	in := Set{at}.Clip(c.period)
 	var why []string
 	why = appendSpan(why, at.Len()-in.Millis(), "outside the period")
-	why = appendSpan(why, in.Subtract(c.window).Millis(), "outside the window")
+	why = appendSpan(why, in.Subtract(c.calendar).Millis(), "outside the window")
 	for _, r := range c.excluded {
 		why = appendSpan(why, r.set.Clip(at).Millis(), r.rule)
 	}
@@ -83,6 +83,14 @@ func (c *computation) outageWhy(at Interval, counted, raw Set) string {
 			why = appendSpan(why, gone.Millis(), e.Rule+" of "+strings.Join(e.partial, ", "))
 			left = left.Subtract(gone)
 		}
+	}
+	for _, r := range []struct {
+		set  Set
+		what string
+	}{{c.idle, c.terms.Outage.clockWords()}, {c.gaps, "of short recoveries that count as up"}, {c.free, "free at the start of the outage"}} {
+		gone := left.Intersect(r.set)
+		why = appendSpan(why, gone.Millis(), r.what)
+		left = left.Subtract(gone)
 	}
 	why = appendSpan(why, left.Millis(), c.terms.Outage.tooShort())
 	why = appendSpan(why, counted.Subtract(raw).Millis(), "of short recoveries count as down")

@@ -34,19 +34,15 @@ type Agreement struct {
 	Versions []Version
 }
 
-// PeriodKind is the calendar period of a version.
-type PeriodKind uint8
-
-const (
-	Month PeriodKind = iota + 1
-	Quarter
-	Year
-)
-
 // Version is the terms of an agreement from a date. Spans are milliseconds, shares exact fractions of one.
 type Version struct {
 	From   Date
 	Period PeriodKind
+	// PeriodCount and PeriodFrom are of the forms that count months or days; PeriodFrom is the first day of a period.
+	PeriodCount int
+	PeriodFrom  Date
+	// Change says what becomes of a period in which this version begins; 0 where it begins with one.
+	Change ChangeTerm
 	// Services by name. Each makes one account a service; otherwise Combination makes one account of them.
 	Services []string
 	Each     bool
@@ -55,6 +51,12 @@ type Version struct {
 	Maintenance
 	Exclusions ExclusionTerms
 	Outage     OutageTerms
+	Length     LengthTerms
+	// PartUse is asked for when a service was in use for a part of the period; 0 makes such a period an error.
+	PartUse PartUse
+	// Denominator is a fixed length to divide by whatever the period; 0 is eligible time and what the terms keep.
+	Denominator uptally.Duration
+	Judge       JudgeTerms
 	// Bridge: an unknown hole inside an outage up to this long is down in the point track.
 	Bridge  uptally.Duration
 	Unknown UnknownTerm
@@ -113,8 +115,15 @@ type OutageTerms struct {
 	LongerThan bool
 	// OfPart tests the part inside eligible time; otherwise the whole outage, before any cut.
 	OfPart bool
-	// Merge joins outages whose gap is shorter; the gap then counts as down.
-	Merge uptally.Duration
+	// Merge joins outages whose gap is shorter, with MergeUpTo also those whose gap is exactly so long. The gap then
+	// counts as down, unless GapUp.
+	Merge            uptally.Duration
+	MergeUpTo, GapUp bool
+	// Deductible is free at the start of every outage.
+	Deductible uptally.Duration
+	// Clock says when an outage begins to count; 0 is ClockDetected. Unreported goes with the other clocks.
+	Clock      ClockTerm
+	Unreported UnreportedTerm
 }
 
 // UnknownTerm is what an agreement does with time about which nothing is known.
@@ -168,6 +177,11 @@ func (a Agreement) Validate() []uptally.Problem {
 			before := a.Versions[i-1].From
 			p.want(v.From.civil().After(before.civil()), path+"from", v.From.String(), "a day after "+before.String()+", the version before")
 		}
+		var before *Version
+		if i > 0 {
+			before = &a.Versions[i-1]
+		}
+		v.validatePeriod(p, path, before)
 		v.validate(p, path, a.Currency)
 	}
 	return p.list
@@ -211,19 +225,17 @@ func shareText(r *big.Rat) string {
 
 // validate checks one version; path ends with a point.
 func (v *Version) validate(p *problems, path string, c Currency) {
-	p.want(v.Period >= Month && v.Period <= Year, path+"period", "", "month, quarter or year")
 	p.want(len(v.Services) > 0, path+"services", "", "at least one service")
 	p.names(v.Services, path+"services", "the name of a service")
 	v.validateCombination(p, path)
 	p.want(v.Window.opens(), path+"window", v.Window.Name, "a calendar that opens at some time, such as 24x7")
 	v.Maintenance.validate(p, path+"maintenance.")
 	p.names(v.Exclusions.Causes, path+"exclusions.causes", "a cause such as force majeure")
-	minimum := "outage.minimum"
-	if v.Outage.LongerThan {
-		minimum = "outage.longer_than"
-	}
-	p.span(v.Outage.Minimum, path+minimum)
-	p.span(v.Outage.Merge, path+"outage.merge")
+	v.Outage.validate(p, path+"outage.")
+	v.Length.validate(p, path+"length.")
+	p.want(v.PartUse <= UseUpBefore, path+"part_use", "", "deployed, days, period, not_judged, scaled or up_before")
+	p.span(v.Denominator, path+"denominator")
+	v.Judge.validate(p, path+"judge.")
 	p.span(v.Bridge, path+"bridge")
 	p.want(v.Unknown >= UnknownExclude && v.Unknown <= UnknownDown, path+"unknown", "", "exclude, up or down")
 	p.share(v.Insufficient, path+"insufficient")
@@ -233,6 +245,22 @@ func (v *Version) validate(p *problems, path string, c Currency) {
 	p.list = append(p.list, v.validateLadder(path+"credits")...)
 	p.share(v.Cap, path+"cap")
 	p.want(v.Charge <= ChargeMax, path+"charge", "", "proven, point or max")
+}
+
+func (o OutageTerms) validate(p *problems, path string) {
+	minimum, merge := "minimum", "merge"
+	if o.LongerThan {
+		minimum = "longer_than"
+	}
+	if o.MergeUpTo {
+		merge = "merge_up_to"
+	}
+	p.span(o.Minimum, path+minimum)
+	p.span(o.Merge, path+merge)
+	p.span(o.Deductible, path+"deductible")
+	p.want(o.Clock <= ClockOpened, path+"clock", "", "detected, reported or opened")
+	p.want(o.Clock <= ClockDetected || o.Unreported == UnreportedCounts || o.Unreported == UnreportedNothing,
+		path+"unreported", "", "counts or nothing: what becomes of an outage that nobody reported")
 }
 
 // opens reports whether any hours are written.
