@@ -11,7 +11,7 @@ import (
 // the entries recorded until then.
 type Input struct {
 	Agreement *Agreement
-	Period Interval
+	Period    Interval
 	// Whole is the period that Period is a stretch of, such as the month of a month to date; empty is Period itself.
 	Whole Interval
 	// Services holds the tracks of every service that the version names.

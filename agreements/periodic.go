@@ -215,11 +215,13 @@ func (d Date) addMonths(n int64) Date {
 	return Date{month.Year, month.Month, min(d.Day, last)}
 }
 
-func (d Date) daysTo(o Date) int64 { return (o.civil().UnixMilli() - d.civil().UnixMilli()) / uptally.DayMillis }
+func (d Date) daysTo(o Date) int64 {
+	return (o.civil().UnixMilli() - d.civil().UnixMilli()) / uptally.DayMillis
+}
 
 // validatePeriod wants whole counts from a day, and an answer for a period in which the version begins.
 func (v *Version) validatePeriod(p *problems, path string, before *Version) {
-	p.want(v.Period >= Month && v.Period <= RollingDays, path+"period", "", `month, quarter, year, or a length such as { months: 3, from: 2026-02-01 }, { days: 30, from: 2026-01-01 } or { rolling: 30 }`)
+	p.want(v.Period >= Month && v.Period <= RollingDays, path+"period", "", `month, quarter, year, or a length such as { months: 3, from: 2026-02-01 }`)
 	if v.Period >= EveryMonths {
 		key := [...]string{EveryMonths: "months", EveryDays: "days", RollingDays: "rolling"}[min(v.Period, RollingDays)]
 		p.want(v.PeriodCount >= 1 && v.PeriodCount <= 3660, path+"period."+key, fmt.Sprint(v.PeriodCount), "a whole number of at least 1")

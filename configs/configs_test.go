@@ -211,11 +211,11 @@ func TestAgreementInFull(t *testing.T) {
 		t.Errorf("currency: got %v, want %v", got, want)
 	}
 	v := a.Versions[0]
-	got := fmt.Sprintln(v.From, v.Period, v.Services, v.Each, v.Window.Name, v.Maintenance, v.Exclusions, v.Outage, v.Bridge, v.Unknown,
+	got := fmt.Sprintln(v.From, v.Period, v.Services, v.Each, v.Window.Name, v.Maintenance, v.Exclusions, outageOf(v), v.Bridge, v.Unknown,
 		v.Insufficient, v.Target, v.Fee, v.Cap, v.Charge)
 	// 5 % = 1/20; 99.9 % = 999/1000; 12,000.00 = 1,200,000 fen; the Sunday window is the first of the month, 02:00, 4 h
 	want := "2026-01-01 1 [portal] false cn-5x8 {[{Sunday night Sunday 1 2h 4h}] 72h 6h false} {[force majeure customer] false} " +
-		"{1m false false 30s} 10m 1 1/20 999/1000 1200000 1/1 1\n"
+		"[1m false false 30s] 10m 1 1/20 999/1000 1200000 1/1 1\n"
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
@@ -227,6 +227,10 @@ func TestAgreementInFull(t *testing.T) {
 	}
 }
 
+func outageOf(v agreements.Version) []any {
+	return []any{v.Outage.Minimum, v.Outage.LongerThan, v.Outage.OfPart, v.Outage.Merge}
+}
+
 // What a file leaves out has the default of docs/measuring.md; without maintenance none is excluded, with it there is no
 // cap unless it is written.
 func TestDefaultsOfAnAgreement(t *testing.T) {
@@ -235,8 +239,8 @@ func TestDefaultsOfAnAgreement(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := a.Versions[0]
-	got := fmt.Sprint(v.Maintenance, v.Exclusions, v.Outage, v.Bridge, v.Insufficient, v.Cap, v.Charge, v.HolesPayNothing)
-	if want := "{[] 0s 0s false} {[] false} {0s false false 0s} 10m 1/20 <nil> 1 false"; got != want {
+	got := fmt.Sprint(v.Maintenance, v.Exclusions, outageOf(v), v.Bridge, v.Insufficient, v.Cap, v.Charge, v.HolesPayNothing)
+	if want := "{[] 0s 0s false} {[] false} [0s false false 0s] 10m 1/20 <nil> 1 false"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	dir := write(t, map[string]string{"a.yaml": `
@@ -252,8 +256,8 @@ versions:
 		t.Fatal(err)
 	}
 	v = a.Versions[0]
-	got = fmt.Sprint(v.Maintenance, v.Outage, v.Unknown, v.Fee, v.Ladder[0].Words(), " ", v.Ladder[0].Percent, v.HolesPayNothing)
-	if want := "{[] 0s -1ms true} {5m true true 0s} 3 700<= 99.95% and > 99% 1/8 true"; got != want {
+	got = fmt.Sprint(v.Maintenance, outageOf(v), v.Unknown, v.Fee, v.Ladder[0].Words(), " ", v.Ladder[0].Percent, v.HolesPayNothing)
+	if want := "{[] 0s -1ms true} [5m true true 0s] 3 700<= 99.95% and > 99% 1/8 true"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 type versionFile struct {
 	From         *date             `yaml:"from"`
-	Period       string            `yaml:"period"`
+	Period       *periodFile       `yaml:"period"`
+	Change       string            `yaml:"change"`
 	Services     []string          `yaml:"services"`
 	Each         string            `yaml:"each"`
 	DownWhen     *downWhenFile     `yaml:"down_when"`
@@ -20,6 +21,10 @@ type versionFile struct {
 	Maintenance  *maintenanceFile  `yaml:"maintenance"`
 	Exclusions   *exclusionsFile   `yaml:"exclusions"`
 	Outage       outageFile        `yaml:"outage"`
+	Length       *lengthFile       `yaml:"length"`
+	PartUse      string            `yaml:"part_use"`
+	Denominator  *uptally.Duration `yaml:"denominator"`
+	Judge        *judgeFile        `yaml:"judge"`
 	Bridge       *uptally.Duration `yaml:"bridge"`
 	Unknown      string            `yaml:"unknown"`
 	Insufficient *share            `yaml:"insufficient"`
@@ -56,6 +61,11 @@ type outageFile struct {
 	LongerThan *uptally.Duration `yaml:"longer_than"`
 	Of         string            `yaml:"of"`
 	Merge      *uptally.Duration `yaml:"merge"`
+	MergeUpTo  *uptally.Duration `yaml:"merge_up_to"`
+	MergedGap  string            `yaml:"merged_gap"`
+	Deductible *uptally.Duration `yaml:"deductible"`
+	Clock      string            `yaml:"clock"`
+	Unreported string            `yaml:"unreported"`
 }
 
 // The terms that a version need not name. Source: docs/measuring.md, parameters and A10.
@@ -78,8 +88,6 @@ func (c versionCompiler) at(key string) string { return join(c.path, key) }
 
 func (c versionCompiler) version(f versionFile) agreements.Version {
 	v := agreements.Version{
-		Period: choose(c.d, c.at("period"), f.Period,
-			option[agreements.PeriodKind]{"month", agreements.Month}, option[agreements.PeriodKind]{"quarter", agreements.Quarter}, option[agreements.PeriodKind]{"year", agreements.Year}),
 		Services: f.Services,
 		Window:   c.window(f.Window),
 		Outage:   c.outage(f.Outage),
@@ -88,6 +96,8 @@ func (c versionCompiler) version(f versionFile) agreements.Version {
 			option[agreements.UnknownTerm]{"exclude", agreements.UnknownExclude}, option[agreements.UnknownTerm]{"up", agreements.UnknownUp}, option[agreements.UnknownTerm]{"down", agreements.UnknownDown}),
 	}
 	c.from(f, &v)
+	c.period(f, &v)
+	c.time(f, &v)
 	c.parties(f, &v)
 	c.combination(f, &v)
 	c.maintenance(f.Maintenance, &v)
@@ -196,7 +206,8 @@ func (c versionCompiler) exclusions(f *exclusionsFile, v *agreements.Version) {
 }
 
 func (c versionCompiler) outage(f outageFile) agreements.OutageTerms {
-	o := agreements.OutageTerms{Minimum: or(f.Minimum, 0), Merge: or(f.Merge, 0)}
+	o := agreements.OutageTerms{Minimum: or(f.Minimum, 0)}
+	c.flaps(f, &o)
 	if f.LongerThan != nil {
 		o.Minimum, o.LongerThan = *f.LongerThan, true
 		if f.Minimum != nil {
