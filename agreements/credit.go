@@ -83,7 +83,7 @@ func (v *Version) steps(a *Account) []TierStep {
 		if high.compare(upper) < 0 || low.compare(upper) >= 0 {
 			continue
 		}
-		f, limit := a.Figure, v.Judge.least(t.Upper.Share)
+		f, limit := a.Figure, v.Judge.Least(t.Upper.Share)
 		steps = append(steps, TierStep{
 			Tier: t.Words(), Allowed: floor(allowance(limit, f.Certain.Of)),
 			Certain: f.Certain.room(limit), Point: f.Point.room(limit), Possible: f.Possible.room(limit),

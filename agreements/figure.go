@@ -54,7 +54,8 @@ func (c *computation) fractions(a *Account) Figure {
 
 // lost is what the length unit makes of a track's downtime, over what it is divided by, which it does not exceed.
 func (c *computation) lost(down Set, of int64) Fraction {
-	return fraction(min(c.terms.Length.Of(down, c.agreement.Zone), max(0, of)), of)
+	of = max(0, of)
+	return fraction(min(c.terms.Length.Of(down, c.agreement.Zone), of), of)
 }
 
 // denominator is what the agreement divides by, in milliseconds.

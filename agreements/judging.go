@@ -39,8 +39,8 @@ func (j JudgeTerms) Of(availability *big.Rat) *big.Rat {
 // bounds judges all three figures.
 func (j JudgeTerms) bounds(b Bounds) Bounds { return Bounds{j.Of(b.Low), j.Of(b.Point), j.Of(b.High)} }
 
-// least is the smallest availability that is judged to be at least p.
-func (j JudgeTerms) least(p *big.Rat) *big.Rat {
+// Least is the smallest availability that is judged to be at least p.
+func (j JudgeTerms) Least(p *big.Rat) *big.Rat {
 	if j.Round == 0 {
 		return p
 	}

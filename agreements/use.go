@@ -23,8 +23,8 @@ const (
 
 // The rules under which time without use is excluded.
 const (
-	ruleNotInService = "not in service"
-	ruleNotJudged    = "not judged: in service for a part of the period"
+	RuleNotInService = "not in service"
+	RuleNotJudged    = "not judged: in service for a part of the period"
 )
 
 // use is when the services of an account were in use.
@@ -115,9 +115,9 @@ func (c *computation) excludeUnused() []Applied {
 	if len(c.use.unused) == 0 {
 		return nil
 	}
-	rule := ruleNotInService
+	rule := RuleNotInService
 	if c.terms.PartUse == UseNotJudged {
-		rule = ruleNotJudged
+		rule = RuleNotJudged
 	}
 	c.excluded = append(c.excluded, ruled{rule: rule, use: true, set: c.use.unused})
 	why := ""

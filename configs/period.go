@@ -7,20 +7,14 @@ import (
 
 // periodFile is a calendar period as one word, or a length and the day it is counted from.
 type periodFile struct {
-	word    string
-	Months  *int  `yaml:"months"`
-	Days    *int  `yaml:"days"`
-	Rolling *int  `yaml:"rolling"`
-	From    *date `yaml:"from"`
+	Word    string `yaml:"="`
+	Months  *int   `yaml:"months"`
+	Days    *int   `yaml:"days"`
+	Rolling *int   `yaml:"rolling"`
+	From    *date  `yaml:"from"`
 }
 
 const periodWanted = `month, quarter, year, or a length such as { months: 3, from: 2026-02-01 }`
-
-// UnmarshalText accepts the word; whether it is one is asked later, with the other choices.
-func (p *periodFile) UnmarshalText(text []byte) error {
-	p.word = string(text)
-	return nil
-}
 
 // period reads the form of the periods and what becomes of one in which the version begins.
 func (c versionCompiler) period(f versionFile, v *agreements.Version) {
@@ -44,12 +38,12 @@ func (c versionCompiler) period(f versionFile, v *agreements.Version) {
 		}
 	}
 	switch {
-	case p.word != "" && words[p.word] == 0, p.word == "" && counts != 1:
+	case p.Word != "" && words[p.Word] == 0, p.Word == "" && counts != 1:
 		c.d.complain(c.at("period"), periodWanted)
 		v.Period = 0
 		return
-	case p.word != "":
-		v.Period = words[p.word]
+	case p.Word != "":
+		v.Period = words[p.Word]
 	case p.From != nil && v.Period == agreements.RollingDays:
 		c.d.complain(c.at("period.from"), "no such key where the days roll: every day ends a period")
 	case p.From != nil:

@@ -83,6 +83,7 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 	for _, p := range a.Applied {
 		out.Applied = append(out.Applied, newApplied(p, d.entries))
 	}
+	out.Fractions, out.Judged = fractions(a), judged(a, decimals)
 	out.Marks = marks(d, a)
 	out.Steps = steps(d, a, &out)
 	return out, nil
@@ -124,6 +125,28 @@ func bounds(b agreements.Bounds, decimals int) Bounds {
 	return Bounds{share(b.Low), share(b.Point), share(b.High)}
 }
 
+// fractions are what the availability is divided out of, where that is not the tracks over the denominator.
+func fractions(a *agreements.Account) *Fractions {
+	plain := func(f agreements.Fraction, track agreements.Set, of int64) bool {
+		return f.Lost.Cmp(big.NewRat(track.Millis(), 1)) == 0 && f.Of.Cmp(big.NewRat(of, 1)) == 0
+	}
+	f := a.Figure
+	if plain(f.Certain, a.Certain, a.Denominator) && plain(f.Point, a.Point, a.Denominator-a.LeftOut) && plain(f.Possible, a.Possible, a.Denominator) && !a.Extremes {
+		return nil
+	}
+	of := func(f agreements.Fraction) Fraction { return Fraction{f.Lost.RatString(), f.Of.RatString()} }
+	return &Fractions{f.Unit.String(), of(f.Certain), of(f.Point), of(f.Possible), a.Extremes}
+}
+
+// judged is the rounded availability where the agreement judges by one.
+func judged(a *agreements.Account, decimals int) *Bounds {
+	if a.Terms.Judge.Round == 0 {
+		return nil
+	}
+	b := bounds(a.Judged, max(decimals, a.Terms.Judge.Places))
+	return &b
+}
+
 func downtime(a *agreements.Account) Downtime {
 	return Downtime{
 		a.Certain.Millis(), a.Point.Millis(), a.Possible.Millis(),
@@ -133,7 +156,7 @@ func downtime(a *agreements.Account) Downtime {
 
 // targetMet is decided where both bounds lie on the same side. Without eligible time every target is met (A9).
 func targetMet(a *agreements.Account) string {
-	b := a.Availability
+	b := a.Judged
 	switch {
 	case b.Low == nil || b.High == nil || b.Low.Cmp(a.Terms.Target) >= 0:
 		return "yes"

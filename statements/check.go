@@ -3,7 +3,10 @@ package statements
 import (
 	"fmt"
 	"math/big"
+	"strconv"
 	"time"
+
+	"github.com/uptally/uptally/agreements"
 )
 
 // check adds everything up again: nothing is printed whose sums do not close.
@@ -119,27 +122,62 @@ func (a *Account) checkDown() error {
 
 // checkFormulas evaluates what the steps print.
 func (a *Account) checkFormulas() error {
-	for _, f := range []struct {
-		name     string
-		down, of int64
-		s        Share
-	}{
-		{"low", a.Down.PossibleMS, a.DenominatorMS, a.Availability.Low},
-		{"point", a.Down.PointMS, a.DenominatorMS - a.LeftOutMS, a.Availability.Point},
-		{"high", a.Down.CertainMS, a.DenominatorMS, a.Availability.High},
-	} {
-		got := ""
-		if f.of > 0 {
-			got = big.NewRat(f.of-f.down, f.of).RatString()
+	f := a.fractions()
+	want := map[string]Share{"low": a.Availability.Low, "point": a.Availability.Point, "high": a.Availability.High}
+	got := map[string]*big.Rat{}
+	for name, f := range map[string]Fraction{"low": f.Possible, "point": f.Point, "high": f.Certain} {
+		r, err := f.availability()
+		if err != nil {
+			return fmt.Errorf("read the %s availability: %w", name, err)
 		}
-		if got != f.s.Exact {
-			return fmt.Errorf("got %s availability %q, want 1 − %d/%d = %q", f.name, f.s.Exact, f.down, f.of, got)
+		got[name] = r
+	}
+	if f.Extremes {
+		order(got)
+	}
+	for _, name := range []string{"low", "point", "high"} {
+		if text := ratText(got[name]); text != want[name].Exact {
+			return fmt.Errorf("got %s availability %q, want what its fraction gives, %q", name, want[name].Exact, text)
 		}
 	}
 	if target, ok := parseExact(a.Target.Exact); !ok || target.Sign() < 0 {
 		return fmt.Errorf("got target %q, want an exact fraction", a.Target.Exact)
 	}
 	return nil
+}
+
+// fractions are those that the document states, or the tracks over D.
+func (a *Account) fractions() Fractions {
+	if a.Fractions != nil {
+		return *a.Fractions
+	}
+	of := func(down, of int64) Fraction { return Fraction{strconv.FormatInt(down, 10), strconv.FormatInt(of, 10)} }
+	return Fractions{
+		Unit: agreements.Milliseconds.String(), Certain: of(a.Down.CertainMS, a.DenominatorMS),
+		Point: of(a.Down.PointMS, a.DenominatorMS-a.LeftOutMS), Possible: of(a.Down.PossibleMS, a.DenominatorMS),
+	}
+}
+
+// availability is 1 − lost ÷ of, or nil without anything to divide by.
+func (f Fraction) availability() (*big.Rat, error) {
+	lost, okLost := parseExact(f.Lost)
+	of, okOf := parseExact(f.Of)
+	if !okLost || !okOf {
+		return nil, fmt.Errorf("got %q of %q, want two exact fractions", f.Lost, f.Of)
+	}
+	return agreements.Fraction{Lost: lost, Of: of}.Availability(), nil
+}
+
+// order makes the least of the figures the low and the greatest the high bound.
+func order(by map[string]*big.Rat) {
+	for _, r := range []*big.Rat{by["low"], by["point"], by["high"]} {
+		if r != nil && r.Cmp(by["low"]) < 0 {
+			by["low"] = r
+		}
+		if r != nil && r.Cmp(by["high"]) > 0 {
+			by["high"] = r
+		}
+	}
 }
 
 func sum(a, b Classes) Classes {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+
+	"github.com/uptally/uptally/agreements"
 )
 
 // FiguresSchema is the JSON Schema (2020-12) of an Evaluation. It refers to Schema for the statement in it.
@@ -76,6 +78,10 @@ func (s *Statement) figures(a *Account) (Figures, error) {
 	if err != nil {
 		return Figures{}, err
 	}
+	down, denominator, err := a.point()
+	if err != nil {
+		return Figures{}, err
+	}
 	row := a.Credit.Charged
 	exact, err := majorExact(row)
 	if err != nil {
@@ -83,14 +89,38 @@ func (s *Statement) figures(a *Account) (Figures, error) {
 	}
 	f := Figures{
 		Service: a.Service, Period: decimalSeconds(s.Period.Millis), Window: decimalSeconds(s.Period.Millis - a.Classes.Outside),
-		Maintenance: decimalSeconds(maintenance), Eligible: decimalSeconds(a.EligibleMS), Denominator: decimalSeconds(a.DenominatorMS - a.LeftOutMS),
-		Down: decimalSeconds(a.Down.PointMS), Availability: availability, Percent: strings.TrimSuffix(a.Availability.Point.Percent, "%"),
+		Maintenance: decimalSeconds(maintenance), Eligible: decimalSeconds(a.EligibleMS), Denominator: denominator,
+		Down: down, Availability: availability, Percent: strings.TrimSuffix(a.Availability.Point.Percent, "%"),
 		Fee: amount(a.Credit.Fee), CreditPercent: strings.TrimSuffix(row.Percent, "%"), CreditExact: exact, Credit: amount(row.Amount),
 	}
 	if row.Tier != "" {
 		f.Tier = &row.Tier
 	}
 	return f, nil
+}
+
+// point is the downtime and the denominator of the likely figure in seconds: exact decimal text, or a fraction where
+// downtime is weighed. A figure that is not made of time has that of the services as one timeline beside it.
+func (a *Account) point() (down, denominator string, err error) {
+	f := a.fractions()
+	if f.Unit != agreements.Milliseconds.String() {
+		return decimalSeconds(a.Down.PointMS), decimalSeconds(a.DenominatorMS - a.LeftOutMS), nil
+	}
+	lost, okLost := parseExact(f.Point.Lost)
+	of, okOf := parseExact(f.Point.Of)
+	if !okLost || !okOf {
+		return "", "", fmt.Errorf("got %q of %q, want two exact fractions", f.Point.Lost, f.Point.Of)
+	}
+	return exactSeconds(lost), exactSeconds(of), nil
+}
+
+// exactSeconds writes milliseconds as decimal seconds, or as a fraction of seconds where no decimals are exact.
+func exactSeconds(ms *big.Rat) string {
+	s := new(big.Rat).Quo(ms, big.NewRat(1000, 1))
+	if digits, exact := s.FloatPrec(); exact {
+		return s.FloatString(digits)
+	}
+	return s.RatString()
 }
 
 // decimalSeconds writes milliseconds as decimal seconds without needless zeros.

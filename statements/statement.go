@@ -78,11 +78,15 @@ type Account struct {
 	UnknownMS     int64 `json:"unknown_ms"`
 	LeftOutMS     int64 `json:"unknown_left_out_ms"`
 
-	Target       Share    `json:"target"`
-	TargetMet    string   `json:"target_met"` // yes, no or undecided
-	Availability Bounds   `json:"availability"`
-	Down         Downtime `json:"down"`
-	Experienced  Bounds   `json:"as_experienced"`
+	Target       Share  `json:"target"`
+	TargetMet    string `json:"target_met"` // yes, no or undecided
+	Availability Bounds `json:"availability"`
+	// Fractions are what the availability is divided out of where that is not the tracks over D. Judged is the
+	// availability after the rounding that the agreement judges by. Both are absent otherwise.
+	Fractions   *Fractions `json:"fractions,omitempty"`
+	Judged      *Bounds    `json:"judged,omitempty"`
+	Down        Downtime   `json:"down"`
+	Experienced Bounds     `json:"as_experienced"`
 	// ExperiencedDownMS is the point downtime behind it.
 	ExperiencedDownMS int64 `json:"as_experienced_down_ms"`
 	BlindMS           int64 `json:"blind_ms"` // the longest outage that may have gone unseen
@@ -94,6 +98,22 @@ type Account struct {
 	Outages []Outage  `json:"outages"`
 	Applied []Applied `json:"applied"`
 	Pieces  []Piece   `json:"pieces"`
+}
+
+// Fractions are 1 − lost ÷ of for each track, as exact fractions. Unit is ms or parts. Extremes: the bounds are the least
+// and the greatest of the three, since each outage is rounded by itself.
+type Fractions struct {
+	Unit     string   `json:"unit"`
+	Certain  Fraction `json:"certain"`
+	Point    Fraction `json:"point"`
+	Possible Fraction `json:"possible"`
+	Extremes bool     `json:"extremes"`
+}
+
+// Fraction is what was lost and what it is divided by.
+type Fraction struct {
+	Lost string `json:"lost"`
+	Of   string `json:"of"`
 }
 
 // Mark is a caution that belongs beside the figure.

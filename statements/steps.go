@@ -20,6 +20,7 @@ func steps(d draft, a *agreements.Account, out *Account) []Step {
 	w.unknown()
 	w.downtime()
 	w.availability()
+	w.scaled()
 	w.target()
 	w.tiers()
 	w.charged()
@@ -69,9 +70,13 @@ func (w *stepWriter) excluded() {
 }
 
 func (w *stepWriter) denominator() {
+	if fixed := w.a.Terms.Denominator; fixed > 0 && w.a.Eligible > 0 {
+		w.add("Denominator (D)", "the agreement divides by "+fixed.String()+", whatever the period", "", seconds(w.a.Denominator))
+		return
+	}
 	rule, numbers := "the agreement divides by eligible time", "D = T"
 	if kept := w.a.Denominator - w.a.Eligible; kept != 0 {
-		rule, numbers = "planned time stays in what is divided by", seconds(w.a.Eligible)+" + "+seconds(kept)
+		rule, numbers = w.keptRule()+" stays in what is divided by", seconds(w.a.Eligible)+" + "+seconds(kept)
 	}
 	w.add("Denominator (D)", rule, numbers, seconds(w.a.Denominator))
 }
@@ -113,6 +118,7 @@ func (w *stepWriter) downtime() {
 		numbers = count(len(parts), "outage", "outages") + ", listed below"
 	}
 	w.add("Likely downtime", outageRule(w.a.Terms.Outage), numbers, seconds(point))
+	w.length()
 	certain, possible := w.a.Certain.Millis(), w.a.Possible.Millis()
 	if certain == possible {
 		w.add("Doubt", "certain, likely and possible downtime agree", "", "none")
@@ -125,36 +131,48 @@ func (w *stepWriter) downtime() {
 func outageRule(o agreements.OutageTerms) string { return strings.TrimSuffix(outageWords(o), ".") }
 
 func (w *stepWriter) availability() {
-	b := w.out.Availability
-	line := func(name, rule string, down, of int64, s Share) {
+	b, f := w.out.Availability, w.out.fractions()
+	line := func(name, rule string, f Fraction, s Share) {
 		if s.Percent == "" {
 			w.add(name, rule, "nothing to divide by", "no figure")
 			return
 		}
-		w.add(name, rule, "1 − "+secondsText(down)+" ÷ "+secondsText(of), s.Percent)
+		w.add(name, rule, "1 − "+f.words(), s.Percent)
 	}
-	line("Availability", "1 − likely downtime ÷ (D − U′), cut off, never rounded up", w.a.Point.Millis(), w.a.Denominator-w.a.LeftOut, b.Point)
-	if b.Low == b.Point && b.Point == b.High {
-		return
+	line("Availability", "1 − likely downtime ÷ (D − U′), cut off, never rounded up", f.Point, b.Point)
+	switch {
+	case b.Low == b.Point && b.Point == b.High:
+	case f.Extremes:
+		numbers := "1 − " + f.Certain.words() + "; 1 − " + f.Point.words() + "; 1 − " + f.Possible.words()
+		w.add("Lower bound", "the least of the figures by certain, likely and possible downtime, since each outage is rounded by itself", numbers, b.Low.Percent)
+		w.add("Upper bound", "the greatest of them", numbers, b.High.Percent)
+	default:
+		line("Lower bound", "1 − possible downtime ÷ D", f.Possible, b.Low)
+		line("Upper bound", "1 − certain downtime ÷ D", f.Certain, b.High)
 	}
-	line("Lower bound", "1 − possible downtime ÷ D", w.a.Possible.Millis(), w.a.Denominator, b.Low)
-	line("Upper bound", "1 − certain downtime ÷ D", w.a.Certain.Millis(), w.a.Denominator, b.High)
+	w.judged()
 }
 
 func (w *stepWriter) target() {
-	allowed := new(big.Rat).Sub(big.NewRat(1, 1), w.a.Terms.Target)
-	of := func(ms int64) string { return secondsOf(new(big.Rat).Mul(allowed, new(big.Rat).SetInt64(ms))) }
-	w.add("Allowed downtime", percent(w.a.Terms.Target)+" leaves "+percent(allowed)+" of D",
-		seconds(w.a.Denominator)+" × "+percent(allowed), of(w.a.Denominator))
-	down := seconds(w.a.Point.Millis()) + " down"
-	if w.a.Certain.Millis() != w.a.Possible.Millis() {
-		down = "certain " + seconds(w.a.Certain.Millis()) + ", likely " + down + ", possible " + seconds(w.a.Possible.Millis())
+	limit := w.a.Terms.Judge.Least(w.a.Terms.Target)
+	allowed := new(big.Rat).Sub(big.NewRat(1, 1), limit)
+	figure := w.a.Figure
+	if figure.Unit != agreements.Milliseconds {
+		w.add("Target", percent(w.a.Terms.Target)+", compared exactly and not by the printed figure", w.out.AvailabilityText(), targetWords(w.out.TargetMet))
+		return
+	}
+	of := func(whole *big.Rat) string { return secondsOf(new(big.Rat).Mul(allowed, whole)) }
+	w.add("Allowed downtime", percent(limit)+" leaves "+percent(allowed)+" of D",
+		secondsOf(figure.Certain.Of)+" × "+percent(allowed), of(figure.Certain.Of))
+	down := secondsOf(figure.Point.Lost) + " down"
+	if figure.Certain.Lost.Cmp(figure.Possible.Lost) != 0 {
+		down = "certain " + secondsOf(figure.Certain.Lost) + ", likely " + down + ", possible " + secondsOf(figure.Possible.Lost)
 	}
 	if w.a.LeftOut > 0 {
-		down += "; the likely is held against " + of(w.a.Denominator-w.a.LeftOut)
+		down += "; the likely is held against " + of(figure.Point.Of)
 	}
 	w.add("Target", percent(w.a.Terms.Target)+", compared exactly and not by the printed figure",
-		down+", allowed "+of(w.a.Denominator), targetWords(w.out.TargetMet))
+		down+", allowed "+of(figure.Certain.Of), targetWords(w.out.TargetMet))
 }
 
 func targetWords(met string) string {

@@ -26,8 +26,10 @@ type Terms struct {
 	Maintenance MaintenanceTerms `json:"maintenance"`
 	Exclusions  ExclusionTerms   `json:"exclusions"`
 	Outage      OutageTerms      `json:"outage"`
-	BridgeMS    int64            `json:"bridge_ms"`
-	Unknown     string           `json:"unknown"`
+	// Time holds the terms about time that not every agreement has.
+	Time     *TimeTerms `json:"time,omitempty"`
+	BridgeMS int64      `json:"bridge_ms"`
+	Unknown  string     `json:"unknown"`
 	// Insufficient, Target and Cap are exact fractions of one; Cap is empty for none below the fee.
 	Insufficient string    `json:"insufficient"`
 	Target       string    `json:"target"`
@@ -88,6 +90,35 @@ type OutageTerms struct {
 	LongerThan bool   `json:"longer_than"`
 	Of         string `json:"of"`
 	MergeMS    int64  `json:"merge_ms"`
+	// What follows is absent where the agreement does not use it. GapUp: the gap of a merge does not count.
+	MergeUpTo    bool   `json:"merge_up_to,omitempty"`
+	GapUp        bool   `json:"merged_gap_up,omitempty"`
+	DeductibleMS int64  `json:"deductible_ms,omitempty"`
+	Clock        string `json:"clock,omitempty"`
+	Unreported   string `json:"unreported,omitempty"`
+}
+
+// TimeTerms are terms about time. What an agreement does not use is absent.
+type TimeTerms struct {
+	Change        string       `json:"change,omitempty"`
+	PartUse       string       `json:"part_use,omitempty"`
+	DenominatorMS int64        `json:"denominator_ms,omitempty"`
+	Length        *LengthTerms `json:"length,omitempty"`
+	Judge         *JudgeTerms  `json:"judge,omitempty"`
+}
+
+// LengthTerms is the unit in which downtime is counted: slots of the clock, or multiples of each stretch or of the sum.
+type LengthTerms struct {
+	UnitMS int64 `json:"unit_ms"`
+	Slots  bool  `json:"slots"`
+	Sum    bool  `json:"sum"`
+	Up     bool  `json:"up"`
+}
+
+// JudgeTerms is the rounding of the percentage before it is judged.
+type JudgeTerms struct {
+	Places int    `json:"places"`
+	Round  string `json:"round"`
 }
 
 // FeeFor is the fee of one service.
@@ -111,7 +142,6 @@ type Limit struct {
 }
 
 var (
-	periodWords  = [...]string{agreements.Month: "month", agreements.Quarter: "quarter", agreements.Year: "year"}
 	unknownWords = [...]string{agreements.UnknownExclude: "exclude", agreements.UnknownUp: "up", agreements.UnknownDown: "down"}
 	chargeWords  = [...]string{agreements.ChargeProven: "proven", agreements.ChargePoint: "point", agreements.ChargeMax: "max"}
 )
@@ -131,10 +161,11 @@ func newVersion(a *agreements.Agreement, v *agreements.Version) (Version, error)
 
 func newTerms(a *agreements.Agreement, v *agreements.Version) Terms {
 	t := Terms{
-		Period: periodWords[v.Period], Services: list(v.Services), Each: v.Each, Window: newWindow(v.Window),
+		Period: periodTerm(v), Services: list(v.Services), Each: v.Each, Window: newWindow(v.Window),
 		Maintenance: newMaintenance(v.Maintenance),
 		Exclusions:  ExclusionTerms{list(v.Exclusions.Causes), denominator(v.Exclusions.Keep)},
-		Outage:      OutageTerms{int64(v.Outage.Minimum), v.Outage.LongerThan, part(v.Outage.OfPart), int64(v.Outage.Merge)},
+		Outage:      newOutage(v.Outage),
+		Time:        newTime(v),
 		BridgeMS:    int64(v.Bridge), Unknown: unknownWords[v.Unknown], Insufficient: ratText(v.Insufficient),
 		Target: ratText(v.Target), Currency: a.Currency.Code, FeeMinor: v.Fee, FeeFor: []FeeFor{}, Credits: []TierRow{},
 		Cap: ratText(v.Cap), Charge: chargeWords[v.Charge],
@@ -153,6 +184,37 @@ func newTerms(a *agreements.Agreement, v *agreements.Version) Terms {
 		t.Credits = append(t.Credits, row)
 	}
 	return t
+}
+
+func newOutage(o agreements.OutageTerms) OutageTerms {
+	t := OutageTerms{
+		MinimumMS: int64(o.Minimum), LongerThan: o.LongerThan, Of: part(o.OfPart), MergeMS: int64(o.Merge),
+		MergeUpTo: o.MergeUpTo, GapUp: o.GapUp, DeductibleMS: int64(o.Deductible),
+		Unreported: [...]string{agreements.UnreportedCounts: "counts", agreements.UnreportedNothing: "nothing"}[o.Unreported],
+	}
+	if o.Clock > agreements.ClockDetected {
+		t.Clock = [...]string{agreements.ClockReported: "reported", agreements.ClockOpened: "opened"}[o.Clock]
+	}
+	return t
+}
+
+// newTime is nil where the version has none of these terms.
+func newTime(v *agreements.Version) *TimeTerms {
+	t := TimeTerms{
+		Change:        [...]string{agreements.ChangeSplit: "split", agreements.ChangeNextPeriod: "next_period"}[v.Change],
+		PartUse:       [...]string{agreements.UseDeployed: "deployed", agreements.UseDays: "days", agreements.UsePeriod: "period", agreements.UseNotJudged: "not_judged", agreements.UseScaled: "scaled", agreements.UseUpBefore: "up_before"}[v.PartUse],
+		DenominatorMS: int64(v.Denominator),
+	}
+	if l := v.Length; l.Unit > 0 {
+		t.Length = &LengthTerms{int64(l.Unit), l.Slots, l.Sum, l.Up}
+	}
+	if j := v.Judge; j.Round != 0 {
+		t.Judge = &JudgeTerms{j.Places, [...]string{agreements.RoundHalfUp: "half_up", agreements.RoundDown: "down", agreements.RoundHalfEven: "half_even"}[j.Round]}
+	}
+	if t == (TimeTerms{}) {
+		return nil
+	}
+	return &t
 }
 
 func newLimit(b agreements.Bound) Limit { return Limit{ratText(b.Share), b.Inclusive, b.Text} }

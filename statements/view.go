@@ -79,7 +79,11 @@ func (a *Account) TargetText(inProgress bool) string {
 
 // Verdict says whether the target was met, and where the bounds do not decide it, on which side the likely figure lies.
 func (a *Account) Verdict(inProgress bool) string {
-	point, ok := parseExact(a.Availability.Point.Exact)
+	figure := a.Availability
+	if a.Judged != nil {
+		figure = *a.Judged
+	}
+	point, ok := parseExact(figure.Point.Exact)
 	target, agreed := parseExact(a.Target.Exact)
 	switch {
 	case a.TargetMet != "undecided":

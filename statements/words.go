@@ -19,8 +19,9 @@ func termWords(a *agreements.Agreement, v *agreements.Version) []string {
 	if v.Bridge > 0 {
 		w = append(w, "A hole in the evidence inside an outage counts as down in the likely figure when it lasts at most "+v.Bridge.String()+".")
 	}
+	w = append(w, timeWords(v)...)
 	w = append(w, unknownTermWords(v))
-	w = append(w, "Target: "+percent(v.Target)+" a "+periodWords[v.Period]+".")
+	w = append(w, "Target: "+percent(v.Target)+" a "+periodWord(v)+".")
 	return append(w, creditWords(a, v)...)
 }
 
@@ -96,7 +97,7 @@ func maintenanceWords(v *agreements.Version) []string {
 	case v.Maintenance.Cap == 0:
 		return append(w, "Planned maintenance is not excluded.")
 	case v.Maintenance.Cap > 0:
-		s += ", up to " + v.Maintenance.Cap.String() + " a " + periodWords[v.Period]
+		s += ", up to " + v.Maintenance.Cap.String() + " a " + periodWord(v)
 	}
 	return append(w, s+"; it "+keepWords(v.Maintenance.Keep)+".")
 }
@@ -132,10 +133,7 @@ func outageWords(o agreements.OutageTerms) string {
 			s += ", looked at whole before any cut"
 		}
 	}
-	if o.Merge > 0 {
-		s += "; outages less than " + o.Merge.String() + " apart are one, the gap included"
-	}
-	return s + "."
+	return s + flapWords(o) + "."
 }
 
 func unknownTermWords(v *agreements.Version) string {
@@ -151,7 +149,7 @@ func unknownTermWords(v *agreements.Version) string {
 }
 
 func creditWords(a *agreements.Agreement, v *agreements.Version) []string {
-	fee := "Fee: " + money(v.Fee, a.Currency) + " a " + periodWords[v.Period]
+	fee := "Fee: " + money(v.Fee, a.Currency) + " a " + periodWord(v)
 	for _, s := range v.Services {
 		if f, ok := v.FeeFor[s]; ok {
 			fee += "; " + s + " " + money(f, a.Currency)
