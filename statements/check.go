@@ -122,22 +122,26 @@ func (a *Account) checkDown() error {
 
 // checkFormulas evaluates what the steps print.
 func (a *Account) checkFormulas() error {
-	f := a.fractions()
-	want := map[string]Share{"low": a.Availability.Low, "point": a.Availability.Point, "high": a.Availability.High}
+	fs := a.fractions()
+	lines := []struct {
+		name  string
+		f     Fraction
+		share Share
+	}{{"low", fs.Possible, a.Availability.Low}, {"point", fs.Point, a.Availability.Point}, {"high", fs.Certain, a.Availability.High}}
 	got := map[string]*big.Rat{}
-	for name, f := range map[string]Fraction{"low": f.Possible, "point": f.Point, "high": f.Certain} {
-		r, err := f.availability()
+	for _, l := range lines {
+		r, err := l.f.availability()
 		if err != nil {
-			return fmt.Errorf("read the %s availability: %w", name, err)
+			return fmt.Errorf("read the %s availability: %w", l.name, err)
 		}
-		got[name] = r
+		got[l.name] = r
 	}
-	if f.Extremes {
+	if fs.Extremes {
 		order(got)
 	}
-	for _, name := range []string{"low", "point", "high"} {
-		if text := ratText(got[name]); text != want[name].Exact {
-			return fmt.Errorf("got %s availability %q, want what its fraction gives, %q", name, want[name].Exact, text)
+	for _, l := range lines {
+		if text := ratText(got[l.name]); text != l.share.Exact {
+			return fmt.Errorf("got %s availability %q, want 1 − %s/%s = %q", l.name, l.share.Exact, l.f.Lost, l.f.Of, text)
 		}
 	}
 	if target, ok := parseExact(a.Target.Exact); !ok || target.Sign() < 0 {
