@@ -131,7 +131,7 @@ func fractions(a *agreements.Account) *Fractions {
 		return f.Lost.Cmp(big.NewRat(track.Millis(), 1)) == 0 && f.Of.Cmp(big.NewRat(of, 1)) == 0
 	}
 	f := a.Figure
-	if f.Certain.Of == nil || !a.Extremes && plain(f.Certain, a.Certain, a.Denominator) && plain(f.Point, a.Point, a.Denominator-a.LeftOut) && plain(f.Possible, a.Possible, a.Denominator) {
+	if !a.Extremes && plain(f.Certain, a.Certain, a.Denominator) && plain(f.Point, a.Point, a.Denominator-a.LeftOut) && plain(f.Possible, a.Possible, a.Denominator) {
 		return nil
 	}
 	of := func(f agreements.Fraction) Fraction { return Fraction{f.Lost.RatString(), f.Of.RatString()} }

@@ -3,6 +3,7 @@ package statements
 import (
 	"bytes"
 	"html"
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
@@ -120,6 +121,8 @@ func TestBuildRefusesSumsThatDoNotClose(t *testing.T) {
 	a := acme(t)
 	p := october(t, a)
 	account := agreements.Account{Service: "portal", Period: p, Terms: &a.Versions[0], Eligible: p.Len(), Denominator: p.Len()}
+	all := agreements.Fraction{Lost: new(big.Rat), Of: big.NewRat(p.Len(), 1)}
+	account.Figure = agreements.Figure{Certain: all, Point: all, Possible: all}
 	account.ByClass[agreements.ClassUp] = p.Len() - 1
 	account.Pieces = []agreements.Piece{{Interval: p, Class: agreements.ClassUp}}
 	_, err := build(draft{agreement: a, period: p, periodText: "2026-10", now: p.To, accounts: []agreements.Account{account}})
