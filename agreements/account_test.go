@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// cell is the grain of the second evaluator: ten minutes.
+// cell is the grain of a drawn world: ten minutes.
 const cell = int64(10 * uptally.Minute)
 
 // world is a random agreement and history around a clock change, all on the grid of cells counted from origin.
@@ -103,149 +103,6 @@ func (w world) account(t *rapid.T) Account {
 	return as[0]
 }
 
-// cells is one bit a cell from world.from to world.to.
-type cells []bool
-
-func (w world) cells(f func(at int64) bool) cells {
-	var cs cells
-	for at := w.from; at < w.to; at += cell {
-		cs = append(cs, f(at))
-	}
-	return cs
-}
-
-func (cs cells) millis() int64 {
-	var n int64
-	for _, c := range cs {
-		if c {
-			n += cell
-		}
-	}
-	return n
-}
-
-// minus and and work cell by cell.
-func (cs cells) minus(o cells) cells {
-	r := slices.Clone(cs)
-	for i := range r {
-		r[i] = r[i] && !o[i]
-	}
-	return r
-}
-
-func (cs cells) and(o cells) cells {
-	r := slices.Clone(cs)
-	for i := range r {
-		r[i] = r[i] && o[i]
-	}
-	return r
-}
-
-// countCells is the second evaluator: the rules once more, cell by cell, with a wall clock for the window.
-func (w world) countCells(z *time.Location) (classes [ClassUnknown + 1]int64, certain, point, possible, unknown, leftOut int64) {
-	v := w.agreement.Versions[0]
-	open := w.cells(func(at int64) bool { return w.period.From <= at && at < w.period.To && opensAt(v.Window, z, at) })
-	covered := func(kind string) cells {
-		return w.cells(func(at int64) bool {
-			return slices.ContainsFunc(w.entries, func(r Recorded) bool {
-				ok := r.Cause == "customer"
-				if kind == KindMaintenance {
-					ok = r.From-r.RecordedAt >= 24*hourMS
-				}
-				return r.Kind == kind && ok && r.From <= at && at < r.To
-			})
-		})
-	}
-	planned, causes := covered(KindMaintenance).and(open), covered(KindExclusion)
-	if left := int64(v.Maintenance.Cap); left >= 0 {
-		for i := range planned {
-			if planned[i] {
-				planned[i] = left > 0
-				left -= cell
-			}
-		}
-	}
-	eligible := open.minus(planned).minus(causes)
-	judge := func(s Set) cells {
-		endless := s.Contains(w.to) && !slices.ContainsFunc(w.entries, func(r Recorded) bool { return r.Kind == KindExclusion && r.Cause == "customer" && r.To > w.to })
-		return judgeCells(w.cells(s.Contains).minus(causes), eligible, v.Outage, endless)
-	}
-	c, p, q := judge(w.tracks.Certain), judge(w.tracks.Point), judge(w.tracks.Possible)
-	u := w.cells(w.tracks.Unknown.Contains).and(eligible)
-	undecided := u.and(q).minus(p)
-	switch v.Unknown {
-	case UnknownExclude:
-		leftOut = undecided.millis()
-	case UnknownDown:
-		for i := range p {
-			p[i] = p[i] || undecided[i]
-		}
-	}
-	classes[ClassDown], classes[ClassUnknown] = p.millis(), u.minus(p).millis()
-	classes[ClassUp] = eligible.minus(p).minus(u).millis()
-	classes[ClassExcluded] = open.minus(eligible).millis()
-	classes[ClassOutside] = w.period.Len() - open.millis()
-	return classes, c.millis(), p.millis(), q.millis(), u.millis(), leftOut
-}
-
-func opensAt(c Calendar, z *time.Location, at int64) bool {
-	local := time.UnixMilli(at).In(z)
-	clock := uptally.Duration(local.Hour())*uptally.Hour + uptally.Duration(local.Minute())*uptally.Minute
-	return c.Always || slices.ContainsFunc(c.Weekly[local.Weekday()], func(s ClockSpan) bool { return s.From <= clock && clock < s.To })
-}
-
-// judgeCells fills short gaps, then drops short runs; a run that reaches the end of an endless history passes.
-func judgeCells(down, eligible cells, o OutageTerms, endless bool) cells {
-	down = slices.Clone(down)
-	last := -1
-	for i := range down {
-		if !down[i] {
-			continue
-		}
-		if last >= 0 && int64(i-last-1)*cell < int64(o.Merge) {
-			for k := last; k < i; k++ {
-				down[k] = true
-			}
-		}
-		last = i
-	}
-	for i := 0; i < len(down); i++ {
-		end := i
-		for end < len(down) && down[end] {
-			end++
-		}
-		length := int64(end-i) * cell
-		if o.OfPart {
-			length = eligible[i:end].millis()
-		}
-		short := length < int64(o.Minimum) || o.LongerThan && length == int64(o.Minimum)
-		if short && !(endless && end == len(down)) {
-			clear(down[i:end])
-		}
-		i = end
-	}
-	return down.and(eligible)
-}
-
-// Random windows × maintenance × causes × outages around both clock changes: every class as the cells say it, none
-// negative, the sum exact.
-func TestTwoEvaluatorsAgree(t *testing.T) {
-	berlin := zone(t, "Europe/Berlin")
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t, berlin)
-		got := w.account(t)
-		checkAccount(t, got)
-		classes, certain, point, possible, unknown, leftOut := w.countCells(berlin)
-		if got.ByClass != classes {
-			t.Errorf("classes %v, want %v", got.ByClass, classes)
-		}
-		have := [...]int64{got.Certain.Millis(), got.Point.Millis(), got.Possible.Millis(), got.Unknown, got.LeftOut}
-		if want := [...]int64{certain, point, possible, unknown, leftOut}; have != want {
-			t.Errorf("certain, point, possible, unknown, left out %v, want %v", have, want)
-		}
-	})
-}
-
 // The printed formula, evaluated with the printed spans, gives the printed figure.
 func TestFigureFollowsFromItsSpans(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -257,34 +114,6 @@ func TestFigureFollowsFromItsSpans(t *testing.T) {
 		}
 		if left := a.Denominator - a.LeftOut; left > 0 && a.Availability.Point.Cmp(formula(a.Point.Millis(), left)) != 0 {
 			t.Errorf("point %v", a.Availability.Point)
-		}
-	})
-}
-
-// Excusing one of two services never takes time from the base and never adds downtime.
-func TestExcusingAMemberNeverLowersTheGroup(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t, time.UTC)
-		w.agreement.Versions[0].Services = []string{"s", "other"}
-		w.agreement.Versions[0].Maintenance.Cap = noCap
-		services := map[string]Tracks{"s": w.tracks, "other": w.drawTracks(t)}
-		run := func(entries []Recorded) Account {
-			as, err := Compute(Input{Agreement: w.agreement, Period: w.period, Services: services, Entries: entries})
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkAccount(t, as[0])
-			return as[0]
-		}
-		before := run(w.entries)
-		one := w.drawEntry(t, 99)
-		one.Kind, one.Services, one.RecordedAt = KindMaintenance, []string{"other"}, one.From-24*hourMS
-		after := run(append(slices.Clone(w.entries), one))
-		if after.Eligible != before.Eligible {
-			t.Errorf("eligible %d, was %d", after.Eligible, before.Eligible)
-		}
-		if !after.Certain.Within(before.Certain) || !after.Possible.Within(before.Possible) {
-			t.Errorf("downtime grew: %v was %v, %v was %v", after.Certain, before.Certain, after.Possible, before.Possible)
 		}
 	})
 }

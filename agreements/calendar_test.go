@@ -32,26 +32,6 @@ func hours(from, to float64) ClockSpan {
 	return ClockSpan{uptally.Duration(from * float64(uptally.Hour)), uptally.Duration(to * float64(uptally.Hour))}
 }
 
-// A week of 604,800 s laid end to end would open 150 of the 261 days at 10:00 (peers do).
-func TestBerlinWorkingDaysOpenAtNineAllYear(t *testing.T) {
-	berlin := zone(t, "Europe/Berlin")
-	open := builtin(t, "5x9").Open(berlin, period(t, "2026", berlin))
-	if len(open) != 261 {
-		t.Errorf("got %d working days in 2026, want 261", len(open))
-	}
-	for _, i := range open {
-		from, to := time.UnixMilli(i.From).In(berlin), time.UnixMilli(i.To).In(berlin)
-		if from.Format("15:04") != "09:00" || to.Format("15:04") != "18:00" || i.Len() != 9*hourMS {
-			t.Errorf("open from %s to %s", from, to)
-		}
-	}
-	for text, want := range map[string]int{"2026-Q4": 66, "2026-03": 22} {
-		if got := len(builtin(t, "5x9").Open(berlin, period(t, text, berlin))); got != want {
-			t.Errorf("%s: got %d working days, want %d", text, got, want)
-		}
-	}
-}
-
 func TestWindowAtAClockChange(t *testing.T) {
 	berlin, apia := zone(t, "Europe/Berlin"), zone(t, "Pacific/Apia")
 	for _, c := range []struct {

@@ -100,23 +100,6 @@ func checkAccount(t interface {
 	}
 }
 
-// Time outside the window is no good time: June 2026 has 22 working days of 8 h.
-func TestWindowDoesNotDiluteDowntime(t *testing.T) {
-	a := agreement(time.UTC)
-	a.Versions[0].Window = builtin(t, "5x8")
-	got := compute(t, a, period(t, "2026-06", time.UTC), map[string]Tracks{"s": exact(at("2026-06-10T10:00:00Z", 2*uptally.Hour))})
-	if got.Eligible != 176*hourMS {
-		t.Errorf("eligible %d h, want 176", got.Eligible/hourMS)
-	}
-	// 1 − 2/176 = 98.863 %, where 720 h would say 99.722 %
-	if text := FormatAvailability(got.Availability.Point, 3); text != "98.863%" {
-		t.Errorf("got %s, want 98.863%%", text)
-	}
-	if text := FormatAvailability(got.Experienced.Point, 3); text != "99.722%" {
-		t.Errorf("as experienced: got %s, want 99.722%%", text)
-	}
-}
-
 // A millisecond that two neighbouring months share would be counted twice.
 func TestOutageAcrossMonthsIsCountedOnce(t *testing.T) {
 	berlin := zone(t, "Europe/Berlin")
@@ -149,36 +132,6 @@ func TestExactlyTheTargetIsMet(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-// A thousand seconds, one down, target 99.9 %: met.
-func TestOneSecondOfAThousandMeetsThreeNines(t *testing.T) {
-	got := compute(t, agreement(time.UTC), Interval{-500_000, 500_000}, map[string]Tracks{"s": exact(Interval{-1000, 0})})
-	if got.Availability.Point.String() != "999/1000" || got.Credit.Max.Tier != "" {
-		t.Errorf("got %v, tier %q", got.Availability.Point, got.Credit.Max.Tier)
-	}
-}
-
-func TestNothingMeasured(t *testing.T) {
-	all := Set{{Ever, Forever}}
-	p := period(t, "2026-10", time.UTC)
-	a := agreement(time.UTC)
-	a.Versions[0].Outage.Minimum = 2000 * uptally.Hour // an unknown stretch without an end passes every minimum
-	got := compute(t, a, p, map[string]Tracks{"s": {Possible: all, Unknown: all}})
-	if got.Unknown != p.Len() || got.LeftOut != p.Len() || got.ByClass[ClassUnknown] != p.Len() || !got.Insufficient {
-		t.Errorf("unknown %d, left out %d, class %d, insufficient %v; want all of %d", got.Unknown, got.LeftOut, got.ByClass[ClassUnknown], got.Insufficient, p.Len())
-	}
-	b, k := got.Availability, got.Credit
-	if b.Point != nil || b.Low.Sign() != 0 || b.High.String() != "1/1" {
-		t.Errorf("bounds %v, want none between 0 and 1", b)
-	}
-	// nothing is proven, the most is everything, the point figure's tier is the best; only unknown time decides
-	if k.Proven.Minor != 0 || k.Point.Minor != 0 || k.Max.Minor != 100000 || k.Determined || !k.OnlyUnknown {
-		t.Errorf("credit %+v", k)
-	}
-	if text := FormatAvailability(got.Experienced.Point, 2); text != "" {
-		t.Errorf("as experienced %q", text)
 	}
 }
 
@@ -422,21 +375,5 @@ func TestVersionAt(t *testing.T) {
 	a.Zone = nil
 	if _, err := a.VersionAt(Interval{0, 5}); err == nil || !strings.HasSuffix(err.Error(), ": the agreement has no time zone") {
 		t.Errorf("no zone: %v", err)
-	}
-}
-
-// Terms meet a timeline only here, so a window defined today fits last year's timeline as if it had always been there.
-func TestNewWindowFitsAnOldTimeline(t *testing.T) {
-	a := agreement(time.UTC)
-	a.Versions[0].From = Date{2025, 1, 1}
-	p := period(t, "2025-06", time.UTC)
-	tracks := map[string]Tracks{"s": exact(at("2025-06-10T08:00:00Z", 2*uptally.Hour))}
-	a.Versions[0].Window = builtin(t, "5x8")
-	first := compute(t, a, p, tracks)
-	a.Versions[0].Window = builtin(t, "24x7")
-	compute(t, a, p, tracks)
-	a.Versions[0].Window = builtin(t, "5x8")
-	if again := compute(t, a, p, tracks); !slices.Equal(first.Pieces, again.Pieces) || first.ByClass[ClassDown] != hourMS {
-		t.Errorf("the same terms gave %v and %v", first.Pieces, again.Pieces)
 	}
 }

@@ -52,26 +52,6 @@ func TestNoticeIsAtLeast(t *testing.T) {
 	)
 }
 
-// Without a notice in the agreement an entry recorded afterwards counts; it moves the same seconds to excluded.
-func TestMaintenanceEnteredAfterwards(t *testing.T) {
-	p := period(t, "2026-06", time.UTC)
-	down := map[string]Tracks{"s": exact(at("2026-06-10T02:30:00Z", uptally.Hour))}
-	before := compute(t, agreement(time.UTC), p, down)
-	after := compute(t, agreement(time.UTC), p, down, planned(1, "2026-06-10T02:00:00Z", uptally.Hour, -48*uptally.Hour))
-	half := hourMS / 2
-	// 1 h down becomes half an hour; the other half and half an hour of up are excluded
-	want := before.ByClass
-	want[ClassDown] -= half
-	want[ClassUp] -= half
-	want[ClassExcluded] += 2 * half
-	if after.ByClass != want {
-		t.Errorf("got %v, want %v", after.ByClass, want)
-	}
-	if why := after.Outages[0].Why; why != "30m maintenance" {
-		t.Errorf("why %q", why)
-	}
-}
-
 // The cap is consumed in order of time and only inside the window: the first entry costs 1 h of it (8 to 9 is outside
 // the window), the second 1.5 h of its 2 h, for the third nothing is left.
 func TestCapIsConsumedInOrderOfTimeInsideTheWindow(t *testing.T) {
@@ -105,29 +85,6 @@ func TestOverlapsAreUnitedBeforeTheCap(t *testing.T) {
 		planned(1, "2026-06-09T08:00:00Z", 2*uptally.Hour, 0), planned(2, "2026-06-09T09:00:00Z", 2*uptally.Hour, 0))
 	if got.ByClass[ClassExcluded] != 3*hourMS || got.Applied[1].Counted != hourMS || got.Applied[1].Why != "1h already excluded" {
 		t.Errorf("excluded %d, %+v", got.ByClass[ClassExcluded], got.Applied)
-	}
-}
-
-// A window at 03:00 starts at 03:00 also when the clock changed at 02:00, and lasts its two elapsed hours; one at 02:30
-// starts at the first existing instant in spring, in the first pass in autumn.
-func TestRecurringWindowAtAClockChange(t *testing.T) {
-	berlin := zone(t, "Europe/Berlin")
-	a := agreement(berlin)
-	for _, c := range []struct {
-		month, start string
-		at           uptally.Duration
-	}{
-		{"2026-03", "2026-03-29T03:00:00+02:00", 3 * uptally.Hour},
-		{"2026-10", "2026-10-25T03:00:00+01:00", 3 * uptally.Hour},
-		{"2026-03", "2026-03-29T03:00:00+02:00", 150 * uptally.Minute},
-		{"2026-10", "2026-10-25T02:30:00+02:00", 150 * uptally.Minute},
-	} {
-		a.Versions[0].Recurring = []RecurringWindow{{Name: "Sunday night", Weekday: time.Sunday, Nth: -1, At: c.at, For: 2 * uptally.Hour}}
-		got := compute(t, a, period(t, c.month, berlin), map[string]Tracks{"s": exact()})
-		expectApplied(t, got.Applied, Applied{0, "maintenance: Sunday night", at(c.start, 2*uptally.Hour), 2 * hourMS, ""})
-		if !slices.Equal(got.Rules, []RuleSum{{"maintenance: Sunday night", 2 * hourMS}}) {
-			t.Errorf("rules %v", got.Rules)
-		}
 	}
 }
 
