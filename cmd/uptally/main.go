@@ -80,6 +80,7 @@ func rootCommand(s streams) *cobra.Command {
 		probeCommand(s),
 		recordCommand(s),
 		runCommand(s),
+		schemaCommand(s),
 		statementCommand(s),
 		validateCommand(s),
 		versionCommand(s),
