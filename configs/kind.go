@@ -12,18 +12,21 @@ import (
 // kind is what a YAML file is for. Its keys tell kinds apart; Validate reads installations first, so that what they name
 // is judged in their light.
 type kind struct {
+	name string
 	keys []string
+	// file is of the type that reads it.
+	file any
 	read func(*loader, *document)
 }
 
 // kinds in the order in which Validate reads them.
 func kinds() []kind {
 	return []kind{
-		{[]string{"checks", "site", "listen", "data"}, func(l *loader, d *document) { l.installation(d) }},
-		{[]string{"agreement", "versions", "customer"}, func(l *loader, d *document) { l.agreement(d, surroundings{}) }},
-		{[]string{"calendar", "weekly", "dates"}, func(l *loader, d *document) { l.calendar(d) }},
-		{[]string{"holidays", "closed", "worked"}, func(_ *loader, d *document) { d.holidays() }},
-		{[]string{"maintenance", "exclusions", "causes", "reports", "affected", "in_service", "withdrawals"}, func(_ *loader, d *document) { d.facts() }},
+		{"installation", []string{"checks", "site", "listen", "data"}, installationFile{}, func(l *loader, d *document) { l.installation(d) }},
+		{"agreement", []string{"agreement", "versions", "customer"}, agreementFile{}, func(l *loader, d *document) { l.agreement(d, surroundings{}) }},
+		{"calendar", []string{"calendar", "weekly", "dates"}, calendarFile{}, func(l *loader, d *document) { l.calendar(d) }},
+		{"holidays", []string{"holidays", "closed", "worked"}, holidayFile{}, func(_ *loader, d *document) { d.holidays() }},
+		{"facts", []string{"maintenance", "exclusions", "causes", "reports", "affected", "in_service", "withdrawals"}, factsFile{}, func(_ *loader, d *document) { d.facts() }},
 	}
 }
 

@@ -6,32 +6,34 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/uptally/uptally"
 )
 
-// schemaOf names each kind of YAML file with the type that reads it.
-func schemaOf() map[string]any {
-	return map[string]any{"installation": installationFile{}, "agreement": agreementFile{}, "calendar": calendarFile{}, "facts": factsFile{}}
+// SchemaKinds are the files that Schema describes.
+func SchemaKinds() []string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return names
 }
-
-// SchemaKinds are the files that Schema describes, sorted.
-func SchemaKinds() []string { return sortedKeys(schemaOf()) }
 
 // Schema returns the JSON Schema (2020-12) of a kind of YAML file, for editors. Its keys are those of the types that read
 // the file, so it knows every key and no other; what several keys must be to one another, only Validate knows. The error
 // quotes a kind that there is none of.
-func Schema(kind string) ([]byte, error) {
-	file, ok := schemaOf()[kind]
-	if !ok {
-		return nil, fmt.Errorf("write schema: got kind %q, want %s", kind, oneOf(SchemaKinds()))
+func Schema(name string) ([]byte, error) {
+	i := slices.IndexFunc(kinds(), func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("write schema: got kind %q, want %s", name, oneOf(SchemaKinds()))
 	}
 	w := schemaWriter{notes: schemaNotes(), defs: map[string]any{}}
-	top := w.object(reflect.TypeOf(file))
+	top := w.object(reflect.TypeOf(kinds()[i].file))
 	top["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	top["$id"] = "urn:uptally:" + kind + ":1"
-	top["title"] = "uptally " + kind + " file"
+	top["$id"] = "urn:uptally:" + name + ":1"
+	top["title"] = "uptally " + name + " file"
 	top["$defs"] = w.defs
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -187,6 +189,7 @@ func textForms() map[reflect.Type]string {
 		reflect.TypeFor[percent]():          `^[0-9]+(\.[0-9]+)?%?$`,
 		reflect.TypeFor[number]():           `^[0-9]+(\.[0-9]+)?$`,
 		reflect.TypeFor[date]():             `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`,
+		reflect.TypeFor[days]():             `^[0-9]{4}-[0-9]{2}-[0-9]{2}( to [0-9]{4}-[0-9]{2}-[0-9]{2})?$`,
 		reflect.TypeFor[clock]():            `^([01][0-9]|2[0-4]):[0-5][0-9]$`,
 		reflect.TypeFor[hours]():            `^([01][0-9]|2[0-4]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9]$`,
 		reflect.TypeFor[instant]():          `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3}0*)?(Z|[+-][0-9]{2}:[0-9]{2})$`,

@@ -10,7 +10,7 @@ import (
 // Each name that the command lists prints a schema that a validator compiles.
 func TestSchemas(t *testing.T) {
 	_, names, _ := command(t, "schema")
-	if names != "agreement\ncalendar\nfacts\ninstallation\nstatement\nfigures\n" {
+	if names != "installation\nagreement\ncalendar\nholidays\nfacts\nstatement\nfigures\n" {
 		t.Errorf("got names %q", names)
 	}
 	c := jsonschema.NewCompiler()
@@ -32,7 +32,7 @@ func TestSchemas(t *testing.T) {
 		}
 	}
 	code, _, stderr := command(t, "schema", "agrement")
-	if want := "uptally: schema: got \"agrement\", want one of agreement, calendar, facts, installation, statement, figures\n"; code != exitUsage || stderr != want {
+	if want := "uptally: schema: got \"agrement\", want one of installation, agreement, calendar, holidays, facts, statement, figures\n"; code != exitUsage || stderr != want {
 		t.Errorf("got %d %q, want %q", code, stderr, want)
 	}
 }
