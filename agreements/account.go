@@ -64,10 +64,15 @@ type Account struct {
 	// ExperiencedDown is the point downtime behind it, in milliseconds.
 	ExperiencedDown int64
 	experienced     Figure
+	// whole is the tracks before any cut, unknown what of eligible time nothing is known of.
+	whole   Tracks
+	unknown Set
 
 	Outages []Outage
 	Applied []Applied
 	Credit  Credit
+	// Claims are the deadlines of a claim; none where credits are automatic or the version says nothing.
+	Claims []Claim
 
 	// Insufficient: unknown is more than the version's share of eligible time.
 	Insufficient bool
@@ -123,18 +128,30 @@ type Credit struct {
 	Determined bool
 	// OnlyUnknown: the difference comes from unknown time alone.
 	OnlyUnknown bool
+	// EachOutage: some form counts, rounds or caps outages one by one, so that Proven and Max are the least and the
+	// greatest over the three tracks.
+	EachOutage bool
 	// Steps are the rows between proven and max, with the room each track has.
 	Steps []TierStep
 }
 
 // CreditRow is a tier and what it pays.
 type CreditRow struct {
-	// Tier is the row in words, such as "< 99.9% and >= 99.0%"; empty where none holds.
+	// Tier is the ladder's row in words, such as "< 99.9% and >= 99.0%"; empty where none holds.
 	Tier    string
 	Percent *big.Rat // share of the fee before the cap
-	Exact   *big.Rat // credit in minor units, after the cap, unrounded
+	Exact   *big.Rat // credit in minor units, after the cap, unrounded; 0 where Withheld
 	Minor   int64    // rounded half up once
 	Capped  bool
+	// Parts are what each form pays; the credit is their sum or, where the version says best of, the one at Best.
+	Parts []CreditPart
+	Best  int
+	// Uncapped is the credit in minor units before any cap and the smallest credit.
+	Uncapped *big.Rat
+	// Withheld: the exact credit is not greater than the smallest that is given.
+	Withheld bool
+	// Given is the number of days or points where credits are given so; otherwise nil.
+	Given *big.Rat
 }
 
 // TierStep is the distance of each track from a row's limit.

@@ -158,6 +158,7 @@ func (c *computation) account() (Account, error) {
 	}
 	a := c.measured()
 	a.Credit = c.credit(&a)
+	a.Claims = c.claims(&a)
 	return a, nil
 }
 
@@ -228,6 +229,7 @@ func (c *computation) judge(a *Account) {
 	// A whole outage is judged, also one that an excuse cuts short (rule A8); then an instant stays down only where a
 	// service that is not excused is down. One that every service is excused at is not eligible anyway.
 	c.idle = c.beforeClock(outages.Possible)
+	a.whole = outages.without(c.idle)
 	settle := func(track, down Set) Set {
 		return c.terms.Outage.apply(track.Subtract(c.idle), c.eligible).Subtract(partial.Subtract(down))
 	}
@@ -236,6 +238,7 @@ func (c *computation) judge(a *Account) {
 	a.Possible = settle(outages.Possible, counts.Possible)
 	c.free, c.gaps = c.terms.Outage.uncounted(outages.Point.Subtract(c.idle), c.eligible)
 	c.unknown = counts.Unknown.Intersect(c.eligible)
+	a.unknown = c.unknown
 	c.figure(a)
 }
 

@@ -9,16 +9,19 @@ import (
 // credit is rule A10: the row and the money of each track, compared exactly and rounded once.
 func (c *computation) credit(a *Account) Credit {
 	v := c.terms
-	fee := v.feeOf(a.Service)
-	certain, point, possible := v.row(a.Judged.High), v.row(a.Judged.Point), v.row(a.Judged.Low)
-	rows := []CreditRow{v.pay(certain, fee), v.pay(point, fee), v.pay(possible, fee)}
-	k := Credit{Point: rows[1]}
-	// Where the rows leave a hole, less downtime can pay more, so the least and the greatest of the three are the bounds.
+	certain := v.owed(c.lossOf(a, a.Figure.Certain, (*Account).certain))
+	point := v.owed(c.lossOf(a, a.Figure.Point, (*Account).point))
+	possible := v.owed(c.lossOf(a, a.Figure.Possible, (*Account).possible))
+	rows := []CreditRow{certain, point, possible}
+	k := Credit{Point: point, EachOutage: v.EachOutage()}
+	// Where the rows leave a hole or a form counts each outage, less downtime can pay more, so the least and the greatest
+	// of the three are the bounds.
 	slices.SortStableFunc(rows, func(x, y CreditRow) int { return cmp.Or(x.Exact.Cmp(y.Exact), x.Percent.Cmp(y.Percent)) })
 	k.Proven, k.Max = rows[0], rows[2]
-	k.Determined = k.Proven.Percent.Cmp(k.Max.Percent) == 0 || k.Proven.Capped && k.Max.Capped
+	k.Determined = k.Proven.same(k.Max)
 	if !k.Determined {
-		k.OnlyUnknown = v.row(v.Judge.Of(a.Figure.known.Availability())) == certain
+		known := v.owed(c.lossOf(a, a.Figure.known, func(p *Account) (Set, Set) { return p.whole.Possible, p.Possible.Subtract(p.unknown) }))
+		k.OnlyUnknown = known.same(certain)
 		k.Steps = v.steps(a)
 	}
 	switch v.Charge {
@@ -32,6 +35,146 @@ func (c *computation) credit(a *Account) Credit {
 	return k
 }
 
+// same reports whether two rows owe the same, also where no fee turns a percentage into money.
+func (r CreditRow) same(o CreditRow) bool {
+	return r.Exact.Cmp(o.Exact) == 0 && (r.Percent.Cmp(o.Percent) == 0 || r.Capped && o.Capped || r.Withheld && o.Withheld)
+}
+
+// certain, point and possible are a track of an account: the outages before any cut, and what of them counts.
+func (a *Account) certain() (outages, counted Set)  { return a.whole.Certain, a.Certain }
+func (a *Account) point() (outages, counted Set)    { return a.whole.Point, a.Point }
+func (a *Account) possible() (outages, counted Set) { return a.whole.Possible, a.Possible }
+
+// lossOf is what the forms reckon with: a track's fraction, and its outages, each with the part of it that counts; those
+// of every service where the figure is made of the services' own.
+func (c *computation) lossOf(a *Account, f Fraction, track func(*Account) (outages, counted Set)) loss {
+	v := c.terms
+	l := loss{
+		availability: v.Judge.Of(f.Availability()), denominator: whole(a.Denominator), eligible: a.Eligible, target: v.Target,
+		fee: whole(v.feeOf(a.Service)), period: c.period, zone: c.agreement.Zone, capPerOutage: v.Credits.CapPerOutage,
+	}
+	if len(a.Figure.Parts) == 0 {
+		l.outages = c.each(track(a))
+	}
+	for i := range a.Figure.Parts {
+		l.outages = append(l.outages, c.each(track(&a.Figure.Parts[i].Account))...)
+	}
+	slices.SortStableFunc(l.outages, func(x, y lostOutage) int { return cmp.Compare(x.part[0].From, y.part[0].From) })
+	l.affected = c.affected()
+	l.down = new(big.Rat)
+	for _, o := range l.outages {
+		l.down.Add(l.down, o.millis)
+	}
+	if a.Figure.Unit == Milliseconds {
+		l.down, l.denominator = f.Lost, f.Of
+	}
+	return l
+}
+
+// affected are the recorded shares of those whom an outage hit.
+func (c *computation) affected() []affectedStretch {
+	var hit []affectedStretch
+	for _, r := range c.entries {
+		if r.Kind != KindAffected || !r.concerns(c.agreement.Name, c.services) {
+			continue
+		}
+		if s, err := ParseShare(r.Share); err == nil {
+			hit = append(hit, affectedStretch{r.interval(), s})
+		}
+	}
+	return hit
+}
+
+// each cuts what counts of a track into its outages. What is in none of them is unknown time that the version counts as
+// down; each stretch of it is an outage.
+func (c *computation) each(outages, counted Set) []lostOutage {
+	var each []lostOutage
+	length := c.terms.Length
+	if length.Sum {
+		length = LengthTerms{} // only their sum is rounded
+	}
+	add := func(part Set) {
+		if len(part) > 0 {
+			each = append(each, lostOutage{part, whole(length.Of(part, c.agreement.Zone))})
+		}
+	}
+	for _, at := range c.terms.Outage.join(outages) {
+		part := counted.Clip(at)
+		counted = counted.Subtract(part)
+		add(part)
+	}
+	for _, at := range counted {
+		add(Set{at})
+	}
+	return each
+}
+
+// owed is the credit of one track: what each form pays, their sum or the best, the caps, the smallest credit, and one
+// rounding.
+func (v *Version) owed(l loss) CreditRow {
+	r := CreditRow{Percent: new(big.Rat), Exact: new(big.Rat), Uncapped: new(big.Rat)}
+	for _, f := range v.forms() {
+		p := f.pay(l)
+		p.Form = f.key
+		p.price(l.fee)
+		if f.key == "credits" {
+			r.Tier = p.tier
+		}
+		r.Parts = append(r.Parts, p)
+		if v.Credits.NoDoubleUse {
+			l = l.without(p.used)
+		}
+	}
+	r.gather(v.Credits.BestOf)
+	v.limit(&r, l)
+	r.Minor = roundHalfUp(r.Exact)
+	return r
+}
+
+// price turns a share of the fee into money, or money into a share where there is a fee.
+func (p *CreditPart) price(fee *big.Rat) {
+	switch {
+	case p.Share != nil:
+		p.Exact, p.Uncapped = times(p.Share, fee), times(p.Uncapped, fee)
+	case fee.Sign() > 0:
+		p.Share, p.Uncapped = new(big.Rat).Quo(p.Exact, fee), p.Exact
+	default:
+		p.Share, p.Uncapped = new(big.Rat), p.Exact
+	}
+}
+
+// gather adds the parts up, or takes the best of them.
+func (r *CreditRow) gather(best bool) {
+	for i, p := range r.Parts {
+		if best && cmp.Or(p.Exact.Cmp(r.Exact), p.Share.Cmp(r.Percent)) > 0 {
+			r.Percent, r.Exact, r.Uncapped, r.Best = p.Share, p.Exact, p.Uncapped, i
+		} else if !best {
+			r.Percent = new(big.Rat).Add(r.Percent, p.Share)
+			r.Exact = new(big.Rat).Add(r.Exact, p.Exact)
+			r.Uncapped = new(big.Rat).Add(r.Uncapped, p.Uncapped)
+		}
+	}
+}
+
+// limit applies the cap of the period and the smallest credit, and says what is given in the agreed form.
+func (v *Version) limit(r *CreditRow, l loss) {
+	given := r.Percent
+	if limit := v.creditCap(l.fee); limit != nil && r.Percent.Cmp(limit) > 0 {
+		given, r.Capped = limit, true
+		r.Exact = times(limit, l.fee)
+	}
+	if s := v.Credits.Smallest; s != nil && r.Exact.Cmp(s) <= 0 && r.Exact.Sign() > 0 {
+		given, r.Withheld = new(big.Rat), true
+		r.Exact = new(big.Rat)
+	}
+	switch v.Credits.Form {
+	case CreditDays:
+		r.Given = times(given, whole(l.days()))
+	case CreditPoints:
+		r.Given, r.Exact, r.Uncapped = times(given, whole(100)), new(big.Rat), new(big.Rat)
+	}
+}
+
 // feeOf is the fee base of an account in minor units.
 func (v *Version) feeOf(service string) int64 {
 	if fee, ok := v.FeeFor[service]; ok && v.Each {
@@ -40,27 +183,15 @@ func (v *Version) feeOf(service string) int64 {
 	return v.Fee
 }
 
-// pay turns a row into money: the share of the fee, then the cap, then one rounding, half up, to the minor unit.
-func (v *Version) pay(row int, fee int64) CreditRow {
-	if row == noRow {
-		return CreditRow{Percent: new(big.Rat), Exact: new(big.Rat)}
+// creditCap is the largest credit as a share of the fee; nil where the only credits are hours with a fee of their own.
+func (v *Version) creditCap(fee *big.Rat) *big.Rat {
+	switch {
+	case v.Cap != nil:
+		return v.Cap
+	case fee.Sign() == 0 && v.Credits.FreeHours != nil:
+		return nil
 	}
-	t := v.Ladder[row]
-	r := CreditRow{Tier: t.Words(), Percent: t.Percent}
-	paid := t.Percent
-	if limit := v.creditCap(); paid.Cmp(limit) > 0 {
-		paid, r.Capped = limit, true
-	}
-	r.Exact = new(big.Rat).Mul(paid, share(fee, 1))
-	r.Minor = roundHalfUp(r.Exact)
-	return r
-}
-
-func (v *Version) creditCap() *big.Rat {
-	if v.Cap == nil {
-		return big.NewRat(1, 1)
-	}
-	return v.Cap
+	return whole(1)
 }
 
 // roundHalfUp returns the nearest integer, the greater of two.

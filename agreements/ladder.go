@@ -5,12 +5,54 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/uptally/uptally"
 )
 
 // noRow stands for no row of the ladder: nothing is owed.
 const noRow = -1
+
+// ladder is the form of the rows by availability.
+type ladder struct{ v *Version }
+
+func (f ladder) pay(l loss) CreditPart {
+	p := CreditPart{Rule: "no row of the ladder holds", Share: new(big.Rat), Uncapped: new(big.Rat)}
+	i := f.v.row(l.availability)
+	if i == noRow {
+		return p
+	}
+	t := f.v.Ladder[i]
+	p.tier, p.Share, p.used = t.Words(), t.share(l.days()), l.set()
+	p.Uncapped.Set(p.Share)
+	p.Rule, p.Numbers = "row "+p.tier, feeWords(p.Share)
+	if t.Percent == nil {
+		p.figure("days", Interval{}, t.Days)
+		p.Numbers = fmt.Sprintf("%s ÷ %d days = %s", exactWords(t.Days), l.days(), feeWords(p.Share))
+	}
+	return p
+}
+
+// Words says the rows aloud.
+func (f ladder) Words(Currency) string {
+	var rows []string
+	for _, t := range f.v.Ladder {
+		rows = append(rows, t.Words()+" "+t.PaysWords())
+	}
+	return strings.Join(rows, "; ")
+}
+
+func (f ladder) eachOutage(*CreditTerms) bool { return false }
+
+func (f ladder) validate(p *problems, path string, v *Version) {
+	p.list = append(p.list, v.validateLadder(path)...)
+}
+
+// share is what the row pays as a share of the fee of so many days.
+func (t Tier) share(days int64) *big.Rat { return paidShare(t.Percent, t.Days, days) }
+
+// PaysWords writes what the row pays: "10%" or "7 days".
+func (t Tier) PaysWords() string { return paysWords(t.Percent, t.Days) }
 
 // row returns the index of the row that an availability falls in, or noRow. Without an availability nothing was promised
 // or nothing measured: every tier is met.
@@ -78,7 +120,7 @@ func (t Tier) Words() string {
 func (v *Version) order() []int {
 	var order []int
 	for i, t := range v.Ladder {
-		if t.Upper.Share != nil && (t.Lower == nil || t.Lower.Share != nil) && t.Percent != nil {
+		if t.Upper.Share != nil && (t.Lower == nil || t.Lower.Share != nil) && paid(t.Percent, t.Days) {
 			order = append(order, i)
 		}
 	}
@@ -90,7 +132,7 @@ func (v *Version) order() []int {
 func (v *Version) validateLadder(path string) []uptally.Problem {
 	var ps []uptally.Problem
 	for i, t := range v.Ladder {
-		ps = append(ps, t.validate(fmt.Sprintf("%s[%d]", path, i))...)
+		ps = append(ps, t.validate(fmt.Sprintf("%s[%d]", path, i), v)...)
 	}
 	order := v.order()
 	for k, i := range order {
@@ -113,10 +155,14 @@ func (v *Version) validateTop(path string, t Tier) []uptally.Problem {
 	if v.Target == nil {
 		return nil
 	}
-	if c := t.Upper.Share.Cmp(v.Target); c == 0 || c < 0 && v.HolesPayNothing {
+	want := FormatShare(v.Target) + ", the target, as the best row's bound"
+	switch c := t.Upper.Share.Cmp(v.Target); {
+	case c == 0, c < 0 && v.HolesPayNothing, c > 0 && v.Credits.AboveTarget:
 		return nil
+	case c > 0:
+		want += ", or above_target: allowed; otherwise a row that pays although the target is met is taken for a slip"
 	}
-	return []uptally.Problem{{Path: path + "." + t.upperKey(), Got: t.Upper.Text, Want: FormatShare(v.Target) + ", the target, as the best row's bound"}}
+	return []uptally.Problem{{Path: path + "." + t.upperKey(), Got: t.Upper.Text, Want: want}}
 }
 
 // validateLast wants the worst row to reach down to no availability at all.
@@ -145,8 +191,11 @@ func (v *Version) validateNeighbours(path string, before int, t Tier) []uptally.
 	case t.upperCut().compare(a.lowerCut()) < 0 && !v.HolesPayNothing:
 		report(t.upperKey(), t.Upper.Text, "a bound that joins "+name+", or holes: pay_nothing; between them no row holds")
 	}
-	if t.Percent.Cmp(a.Percent) < 0 {
-		report("percent", FormatShare(t.Percent), "at least "+FormatShare(a.Percent)+", as "+name+" pays: less availability never pays less")
+	switch {
+	case (t.Percent == nil) != (a.Percent == nil):
+		report(t.payKey(), t.PaysWords(), "the same of percent and days as "+name)
+	case t.share(1).Cmp(a.share(1)) < 0:
+		report(t.payKey(), t.PaysWords(), "at least "+a.PaysWords()+", as "+name+" pays: less availability never pays less")
 	}
 	return ps
 }
@@ -158,7 +207,7 @@ func (v *Version) ranges() bool {
 }
 
 // validate checks one row by itself.
-func (t Tier) validate(path string) []uptally.Problem {
+func (t Tier) validate(path string, v *Version) []uptally.Problem {
 	var ps []uptally.Problem
 	report := func(key, got, want string) {
 		ps = append(ps, uptally.Problem{Path: path + "." + key, Got: got, Want: want})
@@ -177,13 +226,16 @@ func (t Tier) validate(path string) []uptally.Problem {
 	case t.Upper.Share != nil && t.lowerCut().compare(t.upperCut()) >= 0:
 		report(t.lowerKey(), t.Lower.Text, "a bound under "+t.Upper.Text+"; no availability is in this row")
 	}
-	switch {
-	case t.Percent == nil:
-		report("percent", "", "a share of the fee, such as 10")
-	case t.Percent.Sign() < 0 || t.Percent.Cmp(one) > 0:
-		report("percent", FormatShare(t.Percent), "a share of the fee between 0% and 100%")
+	p := &problems{list: ps}
+	p.pays(t.Percent, t.Days, path, v)
+	return p.list
+}
+
+func (t Tier) payKey() string {
+	if t.Percent == nil {
+		return "days"
 	}
-	return ps
+	return "percent"
 }
 
 // upperKey and lowerKey are the words of the file for a bound.

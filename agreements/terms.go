@@ -72,6 +72,8 @@ type Version struct {
 	HolesPayNothing bool
 	// Cap is the largest credit as a share of the fee; nil is 1.
 	Cap *big.Rat
+	// Credits are the ways to reckon a credit beside the ladder, and what limits and follows from it.
+	Credits CreditTerms
 	// Charge says which of the three credits is invoiced or claimed.
 	Charge ChargeTerm
 }
@@ -152,6 +154,7 @@ type Tier struct {
 	Upper   Bound
 	Lower   *Bound   // nil: no lower bound
 	Percent *big.Rat // share of the fee, so 10 % is 1/10
+	Days    *big.Rat // where Percent is nil: so many days' fees
 }
 
 // Bound is one end of a tier, with its figure as written, for people.
@@ -243,7 +246,7 @@ func (v *Version) validate(p *problems, path string, c Currency) {
 	p.share(v.Target, path+"target")
 	v.validateFees(p, path, c)
 	p.list = append(p.list, v.validateLadder(path+"credits")...)
-	p.share(v.Cap, path+"cap")
+	v.validateCredits(p, path)
 	p.want(v.Charge <= ChargeMax, path+"charge", "", "proven, point or max")
 }
 
@@ -290,5 +293,5 @@ func (v *Version) validateFees(p *problems, path string, c Currency) {
 	}
 	own := func(s string) bool { _, ok := v.FeeFor[s]; return ok && v.Each }
 	without := slices.ContainsFunc(v.Services, func(s string) bool { return !own(s) })
-	p.want(len(v.Ladder) == 0 || v.Fee != 0 || !without, path+"fee", "", `the fee that credits are a part of, such as "12000.00"`)
+	p.want(!v.partOfFee() || v.Fee != 0 || !without, path+"fee", "", `the fee that credits are a part of, such as "12000.00"`)
 }

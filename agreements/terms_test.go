@@ -61,7 +61,7 @@ func TestEveryProblemOfAnAgreementAtOnce(t *testing.T) {
 		`versions[0].fees.api: got "-0.01", want a service of this version`,
 		`versions[0].fee: got nothing, want the fee that credits are a part of, such as "12000.00"`,
 		`versions[0].credits[0].below: got "99.9%", want 100.9%, the target, as the best row's bound`,
-		`versions[0].cap: got "150%", want a share between 0% and 100%`,
+		`versions[0].cap: got "150%", want at most 100%, or above_fee: allowed beside it; otherwise a credit above the whole fee is taken for a slip`,
 		`versions[0].charge: got nothing, want proven, point or max`,
 		`versions[1].from: got "2026-05-01", want a day after 2026-05-01, the version before`,
 		`versions[1].period: got nothing, want month, quarter, year, or a length such as { months: 3, from: 2026-02-01 }`,
@@ -134,19 +134,19 @@ func TestLadderProblems(t *testing.T) {
 		{
 			"a row that pays although the target is met",
 			[]Tier{below("99.95%", "10%")},
-			[]string{`versions[0].credits[0].below: got "99.95%", want 99.9%, the target, as the best row's bound`},
+			[]string{`versions[0].credits[0].below: got "99.95%", want 99.9%, the target, as the best row's bound, or above_target: allowed; otherwise a row that pays although the target is met is taken for a slip`},
 		},
 		{
 			"rows that are wrong by themselves",
 			[]Tier{{Upper: Bound{pct("100%"), true, "100%"}, Percent: pct("101%")}, between("99.0%", false, "99.0%", true, "25%"), {Lower: &Bound{}}},
 			[]string{
 				`versions[0].credits[0].at_most: got "100%", want a bound that full availability does not pay`,
-				`versions[0].credits[0].percent: got "101%", want a share of the fee between 0% and 100%`,
+				`versions[0].credits[0].percent: got "101%", want at most 100%, or above_fee: allowed beside it; otherwise a credit above the whole fee is taken for a slip`,
 				`versions[0].credits[1].at_least: got "99.0%", want a bound under 99.0%; no availability is in this row`,
 				`versions[0].credits[2].below: got nothing, want a share such as 99.9%`,
 				`versions[0].credits[2].above: got nothing, want a share such as 99.0%`,
-				`versions[0].credits[2].percent: got nothing, want a share of the fee, such as 10`,
-				`versions[0].credits[0].at_most: got "100%", want 99.9%, the target, as the best row's bound`,
+				`versions[0].credits[2].percent: got nothing, want a share of the fee, such as 10, or days`,
+				`versions[0].credits[0].at_most: got "100%", want 99.9%, the target, as the best row's bound, or above_target: allowed; otherwise a row that pays although the target is met is taken for a slip`,
 				`versions[0].credits[1].below: got "99.0%", want no overlap with credits[0] (<= 100%)`,
 				`versions[0].credits[1].percent: got "25%", want at least 101%, as credits[0] (<= 100%) pays: less availability never pays less`,
 				`versions[0].credits[1].at_least: got "99.0%", want no lower bound on the last row, or holes: pay_nothing; below it no row holds`,
@@ -177,7 +177,7 @@ func TestWhichRowWins(t *testing.T) {
 		{github, "99.0%", ""}, {github, "98.999999%", "< 99.0%"},
 	} {
 		v := Version{Ladder: c.ladder, Fee: 100}
-		if got := v.pay(v.row(pct(c.at)), 100).Tier; got != c.want {
+		if got := v.owed(loss{availability: pct(c.at), fee: whole(100)}).Tier; got != c.want {
 			t.Errorf("at %s: got %q, want %q", c.at, got, c.want)
 		}
 	}
@@ -208,7 +208,7 @@ func TestMoneyIsRoundedOnceAfterTheCap(t *testing.T) {
 		if c.cap != "" {
 			v.Cap = pct(c.cap)
 		}
-		got := v.pay(0, c.fee)
+		got := v.owed(loss{availability: new(big.Rat), fee: whole(c.fee)})
 		if got.Exact.String() != c.exact || got.Minor != c.minor || got.Capped != c.capped || got.Percent.Cmp(pct(c.percent)) != 0 {
 			t.Errorf("%s: got %+v", c.name, got)
 		}
