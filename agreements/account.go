@@ -148,8 +148,9 @@ type CreditRow struct {
 	Best  int
 	// Uncapped is the credit in minor units before any cap and the smallest credit.
 	Uncapped *big.Rat
-	// Withheld: the exact credit is not greater than the smallest that is given.
+	// Withheld: Before, the exact credit after the cap, is not greater than the smallest that is given.
 	Withheld bool
+	Before   *big.Rat
 	// Given is the number of days or points where credits are given so; otherwise nil.
 	Given *big.Rat
 }

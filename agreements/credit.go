@@ -51,7 +51,7 @@ func (c *computation) lossOf(a *Account, f Fraction, track func(*Account) (outag
 	v := c.terms
 	l := loss{
 		availability: v.Judge.Of(f.Availability()), denominator: whole(a.Denominator), eligible: a.Eligible, target: v.Target,
-		fee: whole(v.feeOf(a.Service)), period: c.period, zone: c.agreement.Zone, capPerOutage: v.Credits.CapPerOutage,
+		fee: whole(v.feeOf(a.Service)), period: c.period, zone: c.agreement.Zone, currency: c.agreement.Currency, capPerOutage: v.Credits.CapPerOutage,
 	}
 	if len(a.Figure.Parts) == 0 {
 		l.outages = c.each(track(a))
@@ -163,6 +163,7 @@ func (v *Version) limit(r *CreditRow, l loss) {
 		given, r.Capped = limit, true
 		r.Exact = times(limit, l.fee)
 	}
+	r.Before = r.Exact
 	if s := v.Credits.Smallest; s != nil && r.Exact.Cmp(s) <= 0 && r.Exact.Sign() > 0 {
 		given, r.Withheld = new(big.Rat), true
 		r.Exact = new(big.Rat)
@@ -171,7 +172,7 @@ func (v *Version) limit(r *CreditRow, l loss) {
 	case CreditDays:
 		r.Given = times(given, whole(l.days()))
 	case CreditPoints:
-		r.Given, r.Exact, r.Uncapped = times(given, whole(100)), new(big.Rat), new(big.Rat)
+		r.Given, r.Exact, r.Before, r.Uncapped = times(given, whole(100)), new(big.Rat), new(big.Rat), new(big.Rat)
 	}
 }
 

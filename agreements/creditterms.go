@@ -83,6 +83,15 @@ func (v *Version) forms() []keyed {
 	return fs
 }
 
+// PlainLadder reports whether the ladder's percentages are all there is to reckon: no other form, no days, no smallest
+// credit, and money.
+func (v *Version) PlainLadder() bool {
+	t := v.Credits
+	fs := v.forms()
+	days := slices.ContainsFunc(v.Ladder, func(r Tier) bool { return r.Percent == nil })
+	return len(fs) == len(v.Ladder[:min(1, len(v.Ladder))]) && !days && t.Smallest == nil && t.Form == CreditMoney
+}
+
 // FormWords says the forms beside the ladder aloud, one sentence each without its point.
 func (v *Version) FormWords(c Currency) []string {
 	var words []string

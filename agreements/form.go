@@ -61,6 +61,7 @@ type loss struct {
 	fee                  *big.Rat // minor units
 	period               Interval
 	zone                 *time.Location
+	currency             Currency
 	// affected are the recorded shares of those whom an outage hit; time without one hit all.
 	affected []affectedStretch
 	// capPerOutage is the most that an outage pays as a share of the fee; nil is no cap.

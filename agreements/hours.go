@@ -41,7 +41,7 @@ func (h FreeHours) pay(l loss) CreditPart {
 		text = strings.Join(sums[:spelled], ", ") + fmt.Sprintf(" and %d more", free-spelled)
 	}
 	p.Rule = "an hour of the clock with more than " + h.Over.String() + " down is free"
-	p.Numbers = fmt.Sprintf("%s: %s", text, plural(free, "hour", "hours"))
+	p.Numbers = fmt.Sprintf("%s: %s × %s = %s", text, plural(free, "hour", "hours"), moneyWords(h.Fee, l.currency), moneyWords(p.Exact, l.currency))
 	return p
 }
 

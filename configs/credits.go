@@ -10,6 +10,7 @@ type tierFile struct {
 	AtLeast *share   `yaml:"at_least"`
 	Above   *share   `yaml:"above"`
 	Percent *percent `yaml:"percent"`
+	Days    *number  `yaml:"days"`
 }
 
 // shares are the target and what else is a part of one.
@@ -43,6 +44,7 @@ func (c versionCompiler) credits(f versionFile, v *agreements.Version) {
 		c.d.complain(c.at("holes"), "pay_nothing, or no such key where the rows leave no hole")
 	}
 	c.fees(f, v)
+	c.forms(f.formsFile, v)
 	for i, t := range f.Credits {
 		if tier, ok := c.tier(item("credits", i), t); ok {
 			v.Ladder = append(v.Ladder, tier)
@@ -78,7 +80,7 @@ func (c versionCompiler) money(key, text string) int64 {
 	return minor
 }
 
-// tier compiles one row of the ladder: an upper bound, perhaps a lower one, and a percentage of the fee.
+// tier compiles one row of the ladder: an upper bound, perhaps a lower one, and a percentage of the fee or days.
 func (c versionCompiler) tier(key string, f tierFile) (agreements.Tier, bool) {
 	if c.d.hasBroken(c.at(key)) {
 		return agreements.Tier{}, false
@@ -89,13 +91,13 @@ func (c versionCompiler) tier(key string, f tierFile) (agreements.Tier, bool) {
 	if f.Below == nil && f.AtMost == nil {
 		c.d.complain(c.at(key), "an upper bound: below (the bound itself is not in the row) or at_most (it is)")
 	}
-	if f.Percent == nil {
-		c.d.complain(c.at(key+".percent"), "the credit as a percentage of the fee, such as 10")
+	if f.Percent == nil && f.Days == nil {
+		c.d.complain(c.at(key+".percent"), "the credit as a percentage of the fee, such as 10, or days")
 	}
 	if len(c.d.problems) > found {
 		return agreements.Tier{}, false
 	}
-	return agreements.Tier{Upper: *upper, Lower: lower, Percent: f.Percent.Rat}, true
+	return agreements.Tier{Upper: *upper, Lower: lower, Percent: f.Percent.rat(), Days: f.Days.rat()}, true
 }
 
 // bound returns the one of two bounds that is written, or nil. The second includes its figure.

@@ -35,6 +35,7 @@ type versionFile struct {
 	Holes        string            `yaml:"holes"`
 	Cap          *percent          `yaml:"cap"`
 	Charge       string            `yaml:"charge"`
+	formsFile    `yaml:",inline"`
 }
 
 type maintenanceFile struct {

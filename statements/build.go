@@ -84,6 +84,7 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 		out.Applied = append(out.Applied, newApplied(p, d.entries))
 	}
 	out.Fractions, out.Judged = fractions(a), judged(a, decimals)
+	out.Claims = newClaims(a)
 	out.Marks = marks(d, a)
 	out.Steps = steps(d, a, &out)
 	return out, nil
@@ -169,20 +170,11 @@ func targetMet(a *agreements.Account) string {
 
 func newCredit(ag *agreements.Agreement, a *agreements.Account) Credit {
 	c := a.Credit
-	row := func(r agreements.CreditRow) CreditRow {
-		pct := "0%"
-		if r.Percent != nil {
-			pct = percent(r.Percent)
-		}
-		exact := ratText(r.Exact)
-		if exact == "" {
-			exact = "0"
-		}
-		return CreditRow{r.Tier, pct, exact, newMoney(r.Minor, ag.Currency), r.Capped}
-	}
+	row := func(r agreements.CreditRow) CreditRow { return newCreditRow(ag, a.Terms, r) }
 	out := Credit{
 		Fee: newMoney(fee(a), ag.Currency), Proven: row(c.Proven), Point: row(c.Point), Max: row(c.Max), Charge: chargeWords[a.Terms.Charge],
 		Charged: row(c.Charged), Determined: c.Determined, OnlyUnknown: c.OnlyUnknown, Tiers: []TierStep{},
+		Form: formOf(a.Terms), EachOutage: c.EachOutage,
 	}
 	for _, s := range c.Steps {
 		out.Tiers = append(out.Tiers, TierStep{s.Tier, s.Allowed, s.Certain, s.Point, s.Possible})
@@ -271,6 +263,9 @@ func marks(d draft, a *agreements.Account) []Mark {
 		add(MarkBlind, "%s; the bounds hold for what was seen.", unseen)
 	case a.Blind > 0:
 		add(MarkBlind, "%s; the agreement counts none that short.", unseen)
+	}
+	if a.Credit.EachOutage && !a.Credit.Determined {
+		add(MarkEachOutage, "Each outage is counted by itself: two short ones may weigh more than the one that joins them. The proven and the possible credit are the least and the greatest over the three tracks.")
 	}
 	if a.Credit.OnlyUnknown && !a.Credit.Determined && d.now >= d.period.To {
 		add(MarkOnlyUnknown, "Only unknown time makes the difference between the proven and the possible credit: records of that time would settle it.")

@@ -179,7 +179,7 @@ func TestFromResultsIsComputeWithoutALedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := measured(t).Accounts[0]
-	if got := s.Accounts[0]; got.Down.PointMS != want.Down.PointMS || got.Availability != want.Availability || got.Credit.Charged != want.Credit.Charged {
+	if got := s.Accounts[0]; got.Down.PointMS != want.Down.PointMS || got.Availability != want.Availability || !got.Credit.Charged.same(want.Credit.Charged) {
 		t.Errorf("got %v and %v, want %v and %v", got.Availability, got.Credit.Charged, want.Availability, want.Credit.Charged)
 	}
 }

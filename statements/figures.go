@@ -46,6 +46,7 @@ type Figures struct {
 	CreditPercent string  `json:"credit_percent"`
 	CreditExact   string  `json:"credit_exact"`
 	Credit        string  `json:"credit"`
+	CreditFigures
 }
 
 // TotalFigures add the accounts up.
@@ -92,6 +93,7 @@ func (s *Statement) figures(a *Account) (Figures, error) {
 		Maintenance: decimalSeconds(maintenance), Eligible: decimalSeconds(a.EligibleMS), Denominator: denominator,
 		Down: down, Availability: availability, Percent: strings.TrimSuffix(a.Availability.Point.Percent, "%"),
 		Fee: amount(a.Credit.Fee), CreditPercent: strings.TrimSuffix(row.Percent, "%"), CreditExact: exact, Credit: amount(row.Amount),
+		CreditFigures: s.creditFigures(a.Credit),
 	}
 	if row.Tier != "" {
 		f.Tier = &row.Tier

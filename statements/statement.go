@@ -92,12 +92,14 @@ type Account struct {
 	BlindMS           int64 `json:"blind_ms"` // the longest outage that may have gone unseen
 	OneSite           bool  `json:"one_site"`
 
-	Credit  Credit    `json:"credit"`
-	Steps   []Step    `json:"steps"`
-	Days    []Day     `json:"days"`
-	Outages []Outage  `json:"outages"`
-	Applied []Applied `json:"applied"`
-	Pieces  []Piece   `json:"pieces"`
+	Credit  Credit      `json:"credit"`
+	Steps   []Step      `json:"steps"`
+	Days    []Day       `json:"days"`
+	Claims  []Claim     `json:"claims,omitempty"`
+	Rights  []HeldRight `json:"rights,omitempty"`
+	Outages []Outage    `json:"outages"`
+	Applied []Applied   `json:"applied"`
+	Pieces  []Piece     `json:"pieces"`
 }
 
 // Fractions are 1 − lost ÷ of for each track, as exact fractions. Unit is ms or parts. Extremes: the bounds are the least
@@ -129,6 +131,7 @@ const (
 	MarkBlind        = "blind"
 	MarkOnlyUnknown  = "only_unknown"
 	MarkNotMeasured  = "not_measured"
+	MarkEachOutage   = "each_outage"
 )
 
 // Classes are milliseconds; the five add up to what they divide.
@@ -186,6 +189,10 @@ type Credit struct {
 	Determined  bool       `json:"determined"`
 	OnlyUnknown bool       `json:"only_unknown"`
 	Tiers       []TierStep `json:"tiers_between"`
+	// Form is voucher, days or points where the credit is not money. EachOutage: outages are counted one by one, so that
+	// proven and max are the least and the greatest over the three tracks.
+	Form       string `json:"form,omitempty"`
+	EachOutage bool   `json:"each_outage,omitempty"`
 }
 
 // Money is an amount in minor units and its printed form with the ISO code, such as "CNY 1200.00".
@@ -194,13 +201,21 @@ type Money struct {
 	Text  string `json:"text"`
 }
 
-// CreditRow is a tier and what it pays. ExactMinor is the credit in minor units before it is rounded once.
+// CreditRow is a tier and what it pays. ExactMinor is the credit in minor units before it is rounded once. The fields
+// after Capped are there where more than a plain ladder was reckoned.
 type CreditRow struct {
 	Tier       string `json:"tier"`
 	Percent    string `json:"percent"`
 	ExactMinor string `json:"exact_minor"`
 	Amount     Money  `json:"amount"`
 	Capped     bool   `json:"capped"`
+	// Parts are what each form pays. UncappedMinor is before any cap, BeforeMinor after the caps and before the smallest
+	// credit, which Withheld says it did not reach. Given is the number of days or points.
+	Parts         []CreditPart `json:"parts,omitempty"`
+	UncappedMinor string       `json:"uncapped_minor,omitempty"`
+	BeforeMinor   string       `json:"before_smallest_minor,omitempty"`
+	Withheld      bool         `json:"withheld,omitempty"`
+	Given         string       `json:"given,omitempty"`
 }
 
 // TierStep is a row between proven and max: its allowed downtime and the room each track has, negative where it is over.

@@ -188,7 +188,7 @@ func targetWords(met string) string {
 
 func (w *stepWriter) tiers() {
 	c := w.out.Credit
-	if c.Proven == c.Point && c.Point == c.Max {
+	if c.Proven.same(c.Point) && c.Point.same(c.Max) {
 		w.tier("Credit", "", c.Point)
 		return
 	}
@@ -198,6 +198,11 @@ func (w *stepWriter) tiers() {
 }
 
 func (w *stepWriter) tier(what, by string, r CreditRow) {
+	if len(r.Parts) > 0 {
+		w.parts(by, r)
+		w.add(what, by+"rounded half up once", w.exactMoney(r.ExactMinor), w.out.Credit.GivenText(r))
+		return
+	}
 	rule := "no row of the ladder holds"
 	if r.Tier != "" {
 		rule = "row " + r.Tier

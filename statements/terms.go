@@ -39,6 +39,8 @@ type Terms struct {
 	Credits      []TierRow `json:"credits"`
 	Cap          string    `json:"cap"`
 	Charge       string    `json:"charge"`
+	// CreditTerms is absent where the rows and their cap are all that is agreed.
+	CreditTerms *CreditTerms `json:"credit_terms,omitempty"`
 }
 
 // Window is the service window: always, or weekly hours and the dates that replace a day's hours.
@@ -132,6 +134,7 @@ type TierRow struct {
 	Upper   Limit  `json:"upper"`
 	Lower   *Limit `json:"lower,omitempty"`
 	Percent string `json:"percent"`
+	Days    string `json:"days,omitempty"` // where Percent is empty
 }
 
 // Limit is one end of a row.
@@ -168,7 +171,7 @@ func newTerms(a *agreements.Agreement, v *agreements.Version) Terms {
 		Time:        newTime(v),
 		BridgeMS:    int64(v.Bridge), Unknown: unknownWords[v.Unknown], Insufficient: ratText(v.Insufficient),
 		Target: ratText(v.Target), Currency: a.Currency.Code, FeeMinor: v.Fee, FeeFor: []FeeFor{}, Credits: []TierRow{},
-		Cap: ratText(v.Cap), Charge: chargeWords[v.Charge],
+		Cap: ratText(v.Cap), Charge: chargeWords[v.Charge], CreditTerms: newCreditTerms(v),
 	}
 	for _, s := range v.Services {
 		if fee, ok := v.FeeFor[s]; ok {
@@ -176,7 +179,7 @@ func newTerms(a *agreements.Agreement, v *agreements.Version) Terms {
 		}
 	}
 	for _, r := range v.Ladder {
-		row := TierRow{Upper: newLimit(r.Upper), Percent: ratText(r.Percent)}
+		row := TierRow{Upper: newLimit(r.Upper), Percent: ratText(r.Percent), Days: ratText(r.Days)}
 		if r.Lower != nil {
 			l := newLimit(*r.Lower)
 			row.Lower = &l

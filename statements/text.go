@@ -63,11 +63,17 @@ func (p *textPage) account(s *Statement, a *Account) {
 	p.field("Availability", strings.TrimSuffix(a.AvailabilityText()+", "+a.BoundsText(), ", "))
 	p.field("", a.TargetText(s.InProgress))
 	p.field("", a.ExperiencedText())
-	p.field(s.CreditLabel(), a.Credit.Charged.Amount.Text)
+	p.field(s.CreditLabel(), a.Credit.GivenText(a.Credit.Charged))
 	p.field("", a.Credit.CreditText())
 	p.field("", a.Credit.SpreadText())
 	for _, t := range a.Credit.Tiers {
 		p.field("", t.RoomText())
+	}
+	for _, c := range a.Claims {
+		p.field("Claim", s.ClaimText(c))
+	}
+	for _, r := range a.Rights {
+		p.field("Right", r.Text())
 	}
 	for _, m := range a.Marks {
 		p.field("Note", m.Text)

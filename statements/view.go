@@ -114,6 +114,9 @@ func (s *Statement) CreditLabel() string {
 
 // CreditText says how the charged credit comes about.
 func (c Credit) CreditText() string {
+	if len(c.Charged.Parts) > 0 {
+		return c.partsText()
+	}
 	if c.Charged.Tier == "" {
 		return "no row of the ladder holds; fee " + c.Fee.Text
 	}

@@ -158,11 +158,12 @@ func creditWords(a *agreements.Agreement, v *agreements.Version) []string {
 	w := []string{fee + "."}
 	var rows []string
 	for _, t := range v.Ladder {
-		rows = append(rows, tierWords(t)+" "+percent(t.Percent))
+		rows = append(rows, tierWords(t)+" "+t.PaysWords())
 	}
 	if len(rows) > 0 {
-		w = append(w, "Credit, in per cent of the fee, for an availability of: "+strings.Join(rows, "; ")+".")
+		w = append(w, "Credit, "+payWords(v.Ladder)+", for an availability of: "+strings.Join(rows, "; ")+".")
 	}
+	w = append(w, formWords(a, v)...)
 	if v.Cap != nil {
 		w = append(w, "The credit is at most "+percent(v.Cap)+" of the fee.")
 	}
