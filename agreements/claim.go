@@ -139,7 +139,7 @@ func (cal Calendar) business(d Date) bool {
 	if cal.Always {
 		return d.Weekday() != time.Saturday && d.Weekday() != time.Sunday
 	}
-	return len(cal.hours(d)) > 0
+	return len(cal.Hours(d)) > 0
 }
 
 // WithinWords says how long a claim may take, such as "30 days" or "2 cycles".
