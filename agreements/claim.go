@@ -83,14 +83,14 @@ func (c *computation) claim(from, day int64, at Interval) Claim {
 	t, zone := c.terms.Credits.Claim, c.agreement.Zone
 	k := Claim{From: from, At: at}
 	first := localDate(day, zone)
-	n, whole := int(t.Within/dayClock), t.Within%dayClock == 0
+	n, whole := int64(t.Within/dayClock), t.Within%dayClock == 0
 	switch {
 	case t.BusinessDays > 0:
 		k.Last = c.terms.Window.addBusinessDays(first, t.BusinessDays)
 	case t.Months > 0 && t.Of == ClaimPeriodEnd:
-		k.Last = first.next().addMonths(t.Months).add(-1)
+		k.Last = first.next().addMonths(int64(t.Months)).add(-1)
 	case t.Months > 0:
-		k.Last = first.addMonths(t.Months)
+		k.Last = first.addMonths(int64(t.Months))
 	case t.Cycles > 0:
 		k.Last = c.cycleEnd(t.Cycles)
 	case whole:
@@ -106,18 +106,18 @@ func (c *computation) claim(from, day int64, at Interval) Claim {
 
 // cycleEnd is the last day of the nth period after the account's.
 func (c *computation) cycleEnd(n int) Date {
-	months := map[PeriodKind]int{Month: 1, Quarter: 3, Year: 12}[c.terms.Period]
-	return localDate(c.period.To-1, c.agreement.Zone).next().addMonths(n * months).add(-1)
-}
-
-// add returns the day n days later.
-func (d Date) add(n int) Date { return dateOf(d.civil().AddDate(0, 0, n)) }
-
-// addMonths returns the same day n months later, or the last of that month where it has no such day.
-func (d Date) addMonths(n int) Date {
-	first := dateOf(time.Date(d.Year, d.Month+time.Month(n), 1, 0, 0, 0, 0, time.UTC))
-	last := dateOf(time.Date(first.Year, first.Month+1, 0, 0, 0, 0, 0, time.UTC))
-	return Date{first.Year, first.Month, min(d.Day, last.Day)}
+	last := localDate(c.period.To-1, c.agreement.Zone)
+	for k := range n + 1 { // the first is the account's own, of which a version may have judged a part alone
+		p, err := c.agreement.PeriodOf(last)
+		if err != nil {
+			break
+		}
+		last = localDate(p.To-1, c.agreement.Zone)
+		if k < n {
+			last = last.next()
+		}
+	}
+	return last
 }
 
 // addBusinessDays returns the nth day after d on which the calendar has hours, Monday to Friday where it always has.
@@ -179,6 +179,7 @@ func (v *Version) validateClaim(p *problems, path string) {
 	least := min(int(t.Within), t.BusinessDays, t.Months, t.Cycles)
 	p.want(least >= 0, path+".within", fmt.Sprint(least), "more than zero")
 	p.want(max(t.BusinessDays, t.Months, t.Cycles) <= 1000, path+".within", "", "at most 1000")
+	p.want(t.Cycles == 0 || v.Period != RollingDays, path+".within.cycles", fmt.Sprint(t.Cycles), "another length: a rolling period has no next one")
 	p.want(t.Of >= ClaimPeriodEnd && t.Of <= ClaimTicketClosed, path+".of", "", "period_end, incident or ticket_closed")
 }
 

@@ -61,7 +61,8 @@ func Rights(history []Account) []HeldRight {
 
 // RightPeriods is how many earlier periods the chronic rules look back over, the shortest period being 28 days.
 func (v *Version) RightPeriods() int {
-	shortest := map[PeriodKind]int64{Month: 28, Quarter: 90, Year: 365}[v.Period] * int64(dayClock)
+	days := map[PeriodKind]int{Month: 28, Quarter: 90, Year: 365, EveryMonths: 28 * v.PeriodCount, EveryDays: v.PeriodCount, RollingDays: v.PeriodCount}[v.Period]
+	shortest := int64(days) * int64(dayClock)
 	n := 0
 	for _, r := range v.Credits.Rights {
 		w := r.When

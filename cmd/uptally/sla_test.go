@@ -137,7 +137,10 @@ func folders(t *testing.T, id string, n int) []string {
 	if err != nil || len(found) != 1 {
 		t.Fatalf("reading %d of %s: got folders %v and error %v, want one", n, id, found, err)
 	}
-	if inner, err := filepath.Glob(found[0] + "/*/"); err == nil && len(inner) > 0 {
+	if inner, err := filepath.Glob(found[0] + "/*/agreement.yaml"); err == nil && len(inner) > 0 {
+		for k := range inner {
+			inner[k] = filepath.Dir(inner[k])
+		}
 		return inner
 	}
 	return found
