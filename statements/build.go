@@ -29,8 +29,7 @@ func build(d draft) (Statement, error) {
 	if len(d.accounts) == 0 {
 		return Statement{}, fmt.Errorf("build statement %q: no account", d.agreement.Name)
 	}
-	terms := d.accounts[0].Terms
-	version, err := newVersion(d.agreement, terms)
+	versions, err := newVersions(d)
 	if err != nil {
 		return Statement{}, err
 	}
@@ -42,7 +41,7 @@ func build(d draft) (Statement, error) {
 		},
 		GeneratedAt: Instant(d.now), EntriesAsOf: Instant(d.asOf),
 		InProgress: d.now < d.period.To, AheadMS: max(0, d.period.To-max(d.now, d.period.From)),
-		Version: version, Evidence: d.evidence, Assumptions: assumptions(),
+		Version: versions[0], Further: versions[1:], Evidence: d.evidence, Assumptions: assumptions(),
 	}
 	for i := range d.accounts {
 		a, err := newAccount(d, &d.accounts[i])
@@ -82,6 +81,9 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 	}
 	for _, p := range a.Applied {
 		out.Applied = append(out.Applied, newApplied(p, d.entries))
+	}
+	if a.Period != d.period {
+		out.Part = &PeriodPart{interval(a.Period), a.Terms.From.String(), a.Days, a.DaysOf}
 	}
 	out.Fractions, out.Judged = fractions(a), judged(a, decimals)
 	out.Claims = newClaims(a)

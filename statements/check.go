@@ -54,6 +54,12 @@ func checkOffsets(os []Offset) error {
 }
 
 func (a *Account) check(p Period) error {
+	if part := a.Part; part != nil {
+		if part.At.open() || part.At.From < p.At.From || part.At.To > p.At.To || part.At.To <= part.At.From {
+			return fmt.Errorf("got the part %s, want a stretch of the period", part.At)
+		}
+		p.At, p.Millis = part.At, part.At.Millis()
+	}
 	if got := a.Classes.Sum(); got != p.Millis {
 		return fmt.Errorf("the classes add up to %d ms, want %d ms", got, p.Millis)
 	}

@@ -41,8 +41,8 @@ type Request struct {
 }
 
 // Compute gathers the evidence of the period with as much before and after it as decides its edges, and returns the
-// statement. The error names the agreement, check or entry at fault; it is a *agreements.TermsError when no single
-// version covers the period.
+// statement. The error names the agreement, check or entry at fault; it is a *agreements.TermsError when the
+// period has no terms.
 func Compute(ctx context.Context, in Request) (Statement, error) {
 	g, err := gather(ctx, in)
 	if err != nil {
@@ -56,29 +56,38 @@ func Compute(ctx context.Context, in Request) (Statement, error) {
 		agreement: in.Agreement, period: in.Period, periodText: in.PeriodText, zoneData: in.ZoneData, now: in.Now, asOf: in.AsOf,
 		evidence: summed, entries: g.entries,
 		first: func(e agreements.Edge) ([]Failure, error) { return firstFailures(ctx, in.Ledger, e) },
-	}, g.services)
+	}, g.tracks)
 }
 
 // Accounts returns the accounts alone, over period instead of the request's: the month to date, say, for metrics. Errors
 // are those of Compute.
 func Accounts(ctx context.Context, in Request, period agreements.Interval) ([]agreements.Account, error) {
+	whole := in.Period
 	in.Period = period
 	g, err := gather(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	return agreements.Compute(agreements.Input{Agreement: in.Agreement, Period: period, Services: g.services, Entries: g.entries})
+	return accounts(draft{agreement: in.Agreement, period: whole, entries: g.entries}, period, g.tracks)
 }
+
+// tracksFunc returns the tracks of a version's services as its terms measure them: versions may bridge holes differently.
+type tracksFunc func(v *agreements.Version) (map[string]agreements.Tracks, error)
 
 // gathered is what the accounts of a request are computed from.
 type gathered struct {
-	checks   []agreements.Evidence
-	services map[string]agreements.Tracks
-	entries  []agreements.Recorded
+	checks  []agreements.Evidence
+	entries []agreements.Recorded
+	// services by version.
+	services map[*agreements.Version]map[string]agreements.Tracks
+}
+
+func (g gathered) tracks(v *agreements.Version) (map[string]agreements.Tracks, error) {
+	return g.services[v], nil
 }
 
 func gather(ctx context.Context, in Request) (g gathered, err error) {
-	terms, err := in.Agreement.VersionAt(in.Period)
+	parts, err := in.Agreement.Parts(in.Period)
 	if err != nil {
 		return g, err
 	}
@@ -89,22 +98,58 @@ func gather(ctx context.Context, in Request) (g gathered, err error) {
 	if g.entries, err = decodeEntries(entries); err != nil {
 		return g, err
 	}
-	var tracks map[string]agreements.Tracks
-	if g.checks, tracks, err = measureAll(ctx, in, terms); err != nil {
-		return g, err
+	g.services = map[*agreements.Version]map[string]agreements.Tracks{}
+	for _, p := range parts {
+		checks, tracks, err := measureAll(ctx, in, p.Version)
+		if err != nil {
+			return g, err
+		}
+		for _, c := range checks {
+			if !slices.ContainsFunc(g.checks, func(o agreements.Evidence) bool { return o.Check == c.Check }) {
+				g.checks = append(g.checks, c)
+			}
+		}
+		if g.services[p.Version], err = byService(p.Version, in.Services, tracks); err != nil {
+			return g, err
+		}
 	}
-	g.services, err = byService(terms, in.Services, tracks)
-	return g, err
+	return g, nil
 }
 
-// finish computes the accounts and makes the document.
-func finish(d draft, services map[string]agreements.Tracks) (Statement, error) {
+// finish computes the accounts and makes the document. Without tracks there is no evidence but what the draft has.
+func finish(d draft, tracks tracksFunc) (Statement, error) {
 	var err error
-	d.accounts, err = agreements.Compute(agreements.Input{Agreement: d.agreement, Period: d.period, Services: services, Entries: d.entries})
-	if err != nil {
+	if d.accounts, err = accounts(d, d.period, tracks); err != nil {
 		return Statement{}, err
 	}
 	return build(d)
+}
+
+// accounts computes those of every part of the draft's period inside a stretch of it, each by its own version.
+func accounts(d draft, inside agreements.Interval, tracks tracksFunc) ([]agreements.Account, error) {
+	parts, err := d.agreement.Parts(d.period)
+	if err != nil {
+		return nil, err
+	}
+	var all []agreements.Account
+	for _, p := range parts {
+		at := agreements.Interval{From: max(p.At.From, inside.From), To: min(p.At.To, inside.To)}
+		if at.Empty() {
+			continue
+		}
+		in := agreements.Input{Agreement: d.agreement, Period: at, Whole: d.period, Entries: d.entries}
+		if tracks != nil {
+			if in.Services, err = tracks(p.Version); err != nil {
+				return nil, err
+			}
+		}
+		as, err := agreements.Compute(in)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, as...)
+	}
+	return all, nil
 }
 
 func decodeEntries(entries []uptally.Entry) ([]agreements.Recorded, error) {
@@ -183,7 +228,7 @@ func (g *gathering) run(ctx context.Context) error {
 	}
 	o := g.terms.Outage
 	settled = max(settled, int64(o.Merge))
-	lead := gap + int64(o.Minimum) + int64(o.Merge) + int64(g.terms.Bridge) + g.in.ClockError + leadSlack
+	lead := gap + int64(o.Minimum) + int64(o.Merge) + int64(o.Deductible) + int64(g.terms.Bridge) + g.in.ClockError + leadSlack
 	read := agreements.Interval{From: g.in.Period.From - lead, To: g.in.Period.To + lead}
 	for step := int64(uptally.DayMillis); ; step *= 2 {
 		if err := g.measure(ctx, read); err != nil {

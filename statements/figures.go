@@ -89,7 +89,7 @@ func (s *Statement) figures(a *Account) (Figures, error) {
 		return Figures{}, err
 	}
 	f := Figures{
-		Service: a.Service, Period: decimalSeconds(s.Period.Millis), Window: decimalSeconds(s.Period.Millis - a.Classes.Outside),
+		Service: a.Service, Period: decimalSeconds(s.at(a).Millis()), Window: decimalSeconds(s.at(a).Millis() - a.Classes.Outside),
 		Maintenance: decimalSeconds(maintenance), Eligible: decimalSeconds(a.EligibleMS), Denominator: denominator,
 		Down: down, Availability: availability, Percent: strings.TrimSuffix(a.Availability.Point.Percent, "%"),
 		Fee: amount(a.Credit.Fee), CreditPercent: strings.TrimSuffix(row.Percent, "%"), CreditExact: exact, Credit: amount(row.Amount),

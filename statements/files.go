@@ -26,52 +26,49 @@ type Files struct {
 // FromTimelines returns the statement of agreed timelines, one a service. A service of the agreement without one is
 // unknown throughout. The error is that of agreements.Timeline.Tracks, or names a service that has two.
 func FromTimelines(f Files, timelines []agreements.Timeline) (Statement, error) {
-	terms, err := f.Agreement.VersionAt(f.Period)
-	if err != nil {
-		return Statement{}, err
-	}
-	services := map[string]agreements.Tracks{}
+	byName := map[string]agreements.Timeline{}
 	for _, t := range timelines {
-		if _, twice := services[t.Service]; twice {
+		if _, twice := byName[t.Service]; twice {
 			return Statement{}, fmt.Errorf("read timelines: got two of service %q, want one", t.Service)
 		}
-		if services[t.Service], err = t.Tracks(int64(terms.Bridge)); err != nil {
+		if _, err := t.Tracks(0); err != nil {
 			return Statement{}, err
 		}
+		byName[t.Service] = t
 	}
-	for _, s := range terms.Services {
-		if _, ok := services[s]; ok {
-			continue
+	tracks := func(v *agreements.Version) (map[string]agreements.Tracks, error) {
+		services := map[string]agreements.Tracks{}
+		for _, s := range v.Services {
+			t := byName[s]
+			t.Service = s
+			var err error
+			if services[s], err = t.Tracks(int64(v.Bridge)); err != nil {
+				return nil, err
+			}
 		}
-		if services[s], err = (agreements.Timeline{Service: s}).Tracks(int64(terms.Bridge)); err != nil {
-			return Statement{}, err
-		}
+		return services, nil
 	}
-	return f.finish(Evidence{Kind: "timeline", Words: f.words("an agreed timeline"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, services)
+	return f.finish(Evidence{Kind: "timeline", Words: f.words("an agreed timeline"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, tracks)
 }
 
 // FromResults returns the statement of results out of files; services holds the checks of every service.
 func FromResults(f Files, services map[string][]string, checks []agreements.Evidence) (Statement, error) {
-	terms, err := f.Agreement.VersionAt(f.Period)
-	if err != nil {
-		return Statement{}, err
-	}
-	tracks := map[string]agreements.Tracks{}
-	for _, c := range checks {
-		if tracks[c.Check], err = agreements.Measure(c, agreements.Rules{Bridge: int64(terms.Bridge), ClockError: f.ClockError}); err != nil {
-			return Statement{}, err
+	tracks := func(v *agreements.Version) (map[string]agreements.Tracks, error) {
+		byCheck := map[string]agreements.Tracks{}
+		for _, c := range checks {
+			var err error
+			if byCheck[c.Check], err = agreements.Measure(c, agreements.Rules{Bridge: int64(v.Bridge), ClockError: f.ClockError}); err != nil {
+				return nil, err
+			}
 		}
-	}
-	combined, err := byService(terms, services, tracks)
-	if err != nil {
-		return Statement{}, err
+		return byService(v, services, byCheck)
 	}
 	ev, err := summary(checks, services, f.Period, f.Now, nil)
 	if err != nil {
 		return Statement{}, err
 	}
 	ev.Kind, ev.Words = "results", f.words("results of probes")
-	return f.finish(ev, combined)
+	return f.finish(ev, tracks)
 }
 
 // words names the evidence: "an agreed timeline, file acme.csv, sha256 9f86…".
@@ -84,7 +81,7 @@ func (f Files) words(what string) string {
 	return b.String()
 }
 
-func (f Files) finish(ev Evidence, services map[string]agreements.Tracks) (Statement, error) {
+func (f Files) finish(ev Evidence, tracks tracksFunc) (Statement, error) {
 	recorded, err := decodeEntries(f.Entries)
 	if err != nil {
 		return Statement{}, err
@@ -93,5 +90,5 @@ func (f Files) finish(ev Evidence, services map[string]agreements.Tracks) (State
 	return finish(draft{
 		agreement: f.Agreement, period: f.Period, periodText: f.PeriodText, zoneData: f.ZoneData, now: f.Now, asOf: f.Now,
 		evidence: ev, entries: recorded,
-	}, services)
+	}, tracks)
 }

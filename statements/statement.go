@@ -27,11 +27,13 @@ type Statement struct {
 	// EntriesAsOf: entries recorded up to this instant were applied.
 	EntriesAsOf Instant `json:"entries_as_of"`
 	// InProgress: the period was not over at GeneratedAt; AheadMS of it lay ahead, which is unknown.
-	InProgress bool      `json:"in_progress"`
-	AheadMS    int64     `json:"ahead_ms"`
-	Version    Version   `json:"version"`
-	Evidence   Evidence  `json:"evidence"`
-	Accounts   []Account `json:"accounts"`
+	InProgress bool    `json:"in_progress"`
+	AheadMS    int64   `json:"ahead_ms"`
+	Version    Version `json:"version"`
+	// Further are the versions that judge later parts of the period, where versions split it.
+	Further  []Version `json:"further_versions,omitempty"`
+	Evidence Evidence  `json:"evidence"`
+	Accounts []Account `json:"accounts"`
 	// Total adds the accounts up.
 	Total Total `json:"total"`
 	// Assumptions are what the bounds assume, to be printed under every rendering.
@@ -68,10 +70,12 @@ type Version struct {
 
 // Account is one service (or the services together) over the period.
 type Account struct {
-	Service string    `json:"service"`
-	Marks   []Mark    `json:"marks"`
-	Classes Classes   `json:"classes"`
-	Rules   []RuleSum `json:"excluded_by_rule"`
+	Service string `json:"service"`
+	// Part is the stretch that the account is of, where versions split the period.
+	Part    *PeriodPart `json:"part,omitempty"`
+	Marks   []Mark      `json:"marks"`
+	Classes Classes     `json:"classes"`
+	Rules   []RuleSum   `json:"excluded_by_rule"`
 	// EligibleMS is T, DenominatorMS D, UnknownMS U, LeftOutMS U′.
 	EligibleMS    int64 `json:"eligible_ms"`
 	DenominatorMS int64 `json:"denominator_ms"`
@@ -116,6 +120,14 @@ type Fractions struct {
 type Fraction struct {
 	Lost string `json:"lost"`
 	Of   string `json:"of"`
+}
+
+// PeriodPart is the stretch of the period that one version judges, and how many of the period's days it has.
+type PeriodPart struct {
+	At          Interval `json:"at"`
+	VersionFrom string   `json:"version_from"`
+	Days        int64    `json:"days"`
+	DaysOf      int64    `json:"days_of"`
 }
 
 // Mark is a caution that belongs beside the figure.

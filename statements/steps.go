@@ -22,6 +22,7 @@ func steps(d draft, a *agreements.Account, out *Account) []Step {
 	w.availability()
 	w.scaled()
 	w.target()
+	w.feeOfPart()
 	w.tiers()
 	w.charged()
 	return w.steps
@@ -39,9 +40,13 @@ func (w *stepWriter) add(what, rule, numbers, result string) {
 }
 
 func (w *stepWriter) period() {
-	p := w.d.period
+	p := w.a.Period
 	local := Period{Offsets: offsets(interval(p), w.d.agreement.Zone)}
-	w.add("Period", periodText(w.d.periodText)+" in "+w.d.agreement.ZoneName,
+	rule := periodText(w.d.periodText) + " in " + w.d.agreement.ZoneName
+	if part := w.out.Part; part != nil {
+		rule += ", the part that the version from " + part.VersionFrom + " judges"
+	}
+	w.add("Period", rule,
 		local.local(Instant(p.From))+" to "+local.local(Instant(p.To)), seconds(p.Len()))
 }
 

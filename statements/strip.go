@@ -36,7 +36,7 @@ type Segment struct {
 // Strip lays the days of an account out by month.
 func (s *Statement) Strip(a *Account) []MonthStrip {
 	var months []MonthStrip
-	from, next := s.Period.At.From, 0
+	from, next := s.at(a).From, 0
 	for _, d := range a.Days {
 		day, err := time.Parse(time.DateOnly, d.Date)
 		if err != nil {

@@ -149,6 +149,23 @@ var (
 	chargeWords  = [...]string{agreements.ChargeProven: "proven", agreements.ChargePoint: "point", agreements.ChargeMax: "max"}
 )
 
+// newVersions are the versions that judge the period, in order of time, as they were agreed.
+func newVersions(d draft) ([]Version, error) {
+	parts, err := d.agreement.Parts(d.period)
+	if err != nil {
+		return nil, err
+	}
+	var versions []Version
+	for _, p := range parts {
+		v, err := newVersion(d.agreement, p.Version)
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, v)
+	}
+	return versions, nil
+}
+
 // newVersion turns a version into data, words and a digest.
 func newVersion(a *agreements.Agreement, v *agreements.Version) (Version, error) {
 	t := newTerms(a, v)

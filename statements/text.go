@@ -50,16 +50,16 @@ func (p *textPage) summary(s *Statement) {
 	var thin []string
 	for i := range s.Accounts {
 		a := &s.Accounts[i]
-		p.row("  "+a.Service, fmt.Sprintf("%14s  %-24s %15s", a.AvailabilityText(), a.Verdict(s.InProgress), a.Credit.Charged.Amount.Text))
+		p.row("  "+a.Name(), fmt.Sprintf("%14s  %-24s %15s", a.AvailabilityText(), a.Verdict(s.InProgress), a.Credit.Charged.Amount.Text))
 		if a.Insufficient() {
-			thin = append(thin, a.Service)
+			thin = append(thin, a.Name())
 		}
 	}
 	p.wrapIf("  insufficient evidence: ", strings.Join(thin, ", "))
 }
 
 func (p *textPage) account(s *Statement, a *Account) {
-	p.section(a.Service)
+	p.section(a.Name())
 	p.field("Availability", strings.TrimSuffix(a.AvailabilityText()+", "+a.BoundsText(), ", "))
 	p.field("", a.TargetText(s.InProgress))
 	p.field("", a.ExperiencedText())
@@ -163,8 +163,10 @@ func (p *textPage) foot(s *Statement) {
 	}
 	p.section("What the bounds assume")
 	p.list(s.Assumptions)
-	p.section("Terms")
-	p.list(s.Version.Words)
+	for _, v := range s.Versions() {
+		p.section(s.TermsTitle(v))
+		p.list(v.Words)
+	}
 	p.section("Small print")
 	p.list(s.SmallPrint())
 }

@@ -1,6 +1,8 @@
 package statements
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/uptally/uptally/agreements"
@@ -84,4 +86,15 @@ func (w *stepWriter) scaled() {
 	up := func(f agreements.Fraction) string { return secondsOf(scale(f.Lost, w.a.Scale)) }
 	w.add("Scaled up", "in service for a part of the period; its downtime stands for the whole, in the same proportion",
 		secondsOf(w.a.Figure.Point.Lost)+" × "+w.a.Scale.RatString(), up(w.a.Figure.Point))
+}
+
+// feeOfPart is the share of the fee that a part of the period has.
+func (w *stepWriter) feeOfPart() {
+	part := w.out.Part
+	if part == nil || part.Days == part.DaysOf {
+		return
+	}
+	whole := w.d.agreement.Versions[slices.IndexFunc(w.d.agreement.Versions, func(v agreements.Version) bool { return v.From == w.a.Terms.From })]
+	of := fee(&agreements.Account{Service: w.a.Service, Terms: &whole})
+	w.add("Fee of the part", "the fee by days, rounded half up", fmt.Sprintf("%s × %d ÷ %d days", money(of, w.d.agreement.Currency), part.Days, part.DaysOf), w.out.Credit.Fee.Text)
 }

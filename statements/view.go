@@ -47,6 +47,33 @@ func (s *Statement) Progress() string {
 		"the upper bound is what is left if nothing more fails. Nothing is owed before the period is over.", span(s.AheadMS))
 }
 
+// at is the stretch that an account is of.
+func (s *Statement) at(a *Account) Interval {
+	if a.Part != nil {
+		return a.Part.At
+	}
+	return s.Period.At
+}
+
+// Name is the service, and where versions split the period the version.
+func (a *Account) Name() string {
+	if a.Part != nil {
+		return a.Service + ", version from " + a.Part.VersionFrom
+	}
+	return a.Service
+}
+
+// Versions are those that judge the period, in order of time.
+func (s *Statement) Versions() []Version { return append([]Version{s.Version}, s.Further...) }
+
+// TermsTitle heads the terms of a version.
+func (s *Statement) TermsTitle(v Version) string {
+	if len(s.Further) > 0 {
+		return "Terms of the version from " + v.From
+	}
+	return "Terms"
+}
+
 // AvailabilityText is the likely figure, or what stands for it where there is none.
 func (a *Account) AvailabilityText() string {
 	switch {
@@ -335,7 +362,9 @@ func (s *Statement) SmallPrint() []string {
 	lines := []string{
 		"All times are in " + s.ZoneWords() + ". Availability is cut off, never rounded up; the target is compared exactly.",
 		"Computed " + s.Period.local(s.GeneratedAt) + " from entries recorded up to " + s.Period.local(s.EntriesAsOf) + ".",
-		"Terms of the version in force from " + s.Version.From + ", SHA-256 " + s.Version.SHA256 + ".",
+	}
+	for _, v := range s.Versions() {
+		lines = append(lines, "Terms of the version in force from "+v.From+", SHA-256 "+v.SHA256+".")
 	}
 	if s.Period.ZoneData != "" {
 		lines = append(lines, "Zone data: "+s.Period.ZoneData+".")

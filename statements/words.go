@@ -210,5 +210,8 @@ func periodText(text string) string {
 	if c, err := fmt.Sscanf(text, "%4d-Q%1d", &year, &n); err == nil && c == 2 && len(text) == 7 {
 		return fmt.Sprintf("quarter %d of %04d", n, year)
 	}
+	if d, err := agreements.ParseDate(text); err == nil {
+		return fmt.Sprintf("the period around %d %s %04d", d.Day, d.Month, d.Year)
+	}
 	return strings.Replace(text, "/", " to ", 1)
 }

@@ -38,7 +38,7 @@ func evaluateCommand(s streams) *cobra.Command {
 	f.StringVar(&e.results, "results", "", "CSV with the header check,site,at,outcome,response_us,detail")
 	f.StringVarP(&e.config, "config", "c", "", "the installation whose checks and services the results belong to")
 	f.StringVar(&e.facts, "facts", "", "maintenance, exclusions and causes, as YAML")
-	f.StringVar(&e.period, "period", "", "2026-10, 2026-Q4, 2026, or two instants A/B")
+	f.StringVar(&e.period, "period", "", "2026-10, 2026-Q4, 2026, a day such as 2026-10-15 for the agreement's period around it, or two instants A/B")
 	e.flags(c)
 	return c
 }
@@ -54,7 +54,7 @@ func (e *evaluation) run(s streams) error {
 	if err != nil {
 		return printProblems(s, err)
 	}
-	period, err := agreements.ParsePeriod(e.period, a.Zone)
+	period, err := a.ParsePeriod(e.period)
 	if err != nil {
 		return usageError{fmt.Errorf("read --period: %w", err)}
 	}

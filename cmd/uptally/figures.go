@@ -102,19 +102,23 @@ func (f *figures) computeOne(ctx context.Context, a *agreements.Agreement, now i
 	return &st, f.metrics.SetAgreement(a, now, standings)
 }
 
-// standings are the accounts up to now, beside what the whole period will be divided by.
+// standings are the accounts up to now, beside what the whole period will be divided by. Of a period that versions split
+// they are those of the version in force.
 func (f *figures) standings(ctx context.Context, req statements.Request) ([]exporter.Standing, error) {
 	whole, err := statements.Accounts(ctx, req, req.Period)
 	if err != nil || req.Now <= req.Period.From {
 		return nil, err
 	}
-	toDate, err := statements.Accounts(ctx, req, agreements.Interval{From: req.Period.From, To: min(req.Now, req.Period.To)})
+	now := min(req.Now, req.Period.To)
+	toDate, err := statements.Accounts(ctx, req, agreements.Interval{From: req.Period.From, To: now})
 	if err != nil {
 		return nil, err
 	}
-	standings := make([]exporter.Standing, len(toDate))
+	var standings []exporter.Standing
 	for i := range toDate {
-		standings[i] = exporter.Standing{Account: toDate[i], Whole: whole[i].Denominator}
+		if toDate[i].Period.To == now {
+			standings = append(standings, exporter.Standing{Account: toDate[i], Whole: whole[i].Denominator})
+		}
 	}
 	return standings, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/agreements"
 	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/exporter"
 	"github.com/uptally/uptally/ledger"
@@ -57,7 +58,7 @@ type house struct {
 
 func newHouse(cfg *configs.Config, log *slog.Logger) *house {
 	h := &house{
-		cfg: cfg, log: log, figuresEvery: time.Minute, period: currentPeriod,
+		cfg: cfg, log: log, figuresEvery: time.Minute, period: (*agreements.Agreement).PeriodAt,
 		startedAt: time.Now().UnixMilli(), failed: make(chan error, 2),
 		states: newStates(cfg.Site), names: map[uptally.ID]string{}, busy: map[string]*atomic.Int64{},
 	}

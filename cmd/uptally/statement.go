@@ -51,7 +51,7 @@ func statementCommand(s streams) *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&config, "config", "c", "uptally.yaml", "the installation")
-	c.Flags().StringVar(&period, "period", "", "2026-10, 2026-Q4, 2026, or two instants A/B")
+	c.Flags().StringVar(&period, "period", "", "2026-10, 2026-Q4, 2026, a day such as 2026-10-15 for the agreement's period around it, or two instants A/B")
 	c.Flags().StringVar(&asKnown, "as-known", "", "apply only entries recorded up to this RFC 3339 instant")
 	c.MarkFlagRequired("period")
 	r.flags(c)
@@ -64,7 +64,7 @@ func request(cfg *configs.Config, name, period, asKnown string, now int64) (stat
 	if err != nil {
 		return statements.Request{}, err
 	}
-	p, err := agreements.ParsePeriod(period, a.Zone)
+	p, err := a.ParsePeriod(period)
 	if err != nil {
 		return statements.Request{}, usageError{fmt.Errorf("read --period: %w", err)}
 	}
@@ -100,24 +100,4 @@ func slotsOf(p uptally.Plan, site string) (func(after int64) int64, error) {
 		return nil, err
 	}
 	return s.Next, nil
-}
-
-// currentPeriod is the calendar period that an agreement is in at an instant: its text and its bounds.
-func currentPeriod(a *agreements.Agreement, now int64) (string, agreements.Interval, error) {
-	t := time.UnixMilli(now).In(a.Zone)
-	kind := agreements.Month
-	for _, v := range a.Versions {
-		if v.From.Start(a.Zone) <= now {
-			kind = v.Period
-		}
-	}
-	text := t.Format("2006-01")
-	switch kind {
-	case agreements.Quarter:
-		text = fmt.Sprintf("%d-Q%d", t.Year(), (int(t.Month())+2)/3)
-	case agreements.Year:
-		text = t.Format("2006")
-	}
-	p, err := agreements.ParsePeriod(text, a.Zone)
-	return text, p, err
 }
