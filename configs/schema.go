@@ -183,23 +183,32 @@ func readsText(t reflect.Type) bool {
 
 // textForms are the patterns of the values with a form of their own.
 func textForms() map[reflect.Type]string {
+	const (
+		span   = `([0-9]+d|([0-9]+(\.[0-9]+)?(h|m|s|ms))+)`
+		digits = `[0-9]+(\.[0-9]+)?`
+		day    = `[0-9]{4}-[0-9]{2}-[0-9]{2}`
+		time   = `([01][0-9]|2[0-4]):[0-5][0-9]`
+	)
 	return map[reflect.Type]string{
-		reflect.TypeFor[uptally.Duration](): `^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$`,
-		reflect.TypeFor[share]():            `^[0-9]+(\.[0-9]+)?%$`,
-		reflect.TypeFor[percent]():          `^[0-9]+(\.[0-9]+)?%?$`,
-		reflect.TypeFor[number]():           `^[0-9]+(\.[0-9]+)?$`,
-		reflect.TypeFor[date]():             `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`,
-		reflect.TypeFor[days]():             `^[0-9]{4}-[0-9]{2}-[0-9]{2}( to [0-9]{4}-[0-9]{2}-[0-9]{2})?$`,
-		reflect.TypeFor[clock]():            `^([01][0-9]|2[0-4]):[0-5][0-9]$`,
-		reflect.TypeFor[hours]():            `^([01][0-9]|2[0-4]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9]$`,
-		reflect.TypeFor[instant]():          `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3}0*)?(Z|[+-][0-9]{2}:[0-9]{2})$`,
+		reflect.TypeFor[uptally.Duration](): `([0-9]+(\.[0-9]+)?(h|m|s|ms))+`,
+		reflect.TypeFor[length]():           span,
+		reflect.TypeFor[beyondTime]():       `target|` + span,
+		reflect.TypeFor[priceOver]():        `period|eligible|` + span,
+		reflect.TypeFor[share]():            digits + `%`,
+		reflect.TypeFor[percent]():          digits + `%?`,
+		reflect.TypeFor[number]():           digits,
+		reflect.TypeFor[date]():             day,
+		reflect.TypeFor[days]():             day + `( to ` + day + `)?`,
+		reflect.TypeFor[clock]():            time,
+		reflect.TypeFor[hours]():            time + `-` + time,
+		reflect.TypeFor[instant]():          day + `T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3}0*)?(Z|[+-][0-9]{2}:[0-9]{2})`,
 	}
 }
 
 func textSchema(t reflect.Type) schema {
 	s := schema{"type": "string"}
 	if form := textForms()[t]; form != "" {
-		s["pattern"] = form
+		s["pattern"] = "^(" + form + ")$"
 	}
 	if t == reflect.TypeFor[percent]() || t == reflect.TypeFor[number]() {
 		s["type"] = []string{"string", "number"}
