@@ -52,6 +52,10 @@ type Account struct {
 	// Figure is what the availability was divided out of. Where it is made of several services, their own sets and sums
 	// are in its Parts, while those above are of the services as one timeline.
 	Figure Figure
+	// Weights are by whom downtime is weighed inside the period, or the error rates of its slots; nil where all of it counts
+	// in full. Beside is how many counted requests lay only in part inside eligible time and were left out.
+	Weights []Weight
+	Beside  int64
 	// Extremes: each outage is rounded by itself, so that the bounds are the least and the greatest figure of the tracks.
 	Extremes bool
 	// Judged is the availability as the target and the rows see it: rounded where the version says so.

@@ -2,6 +2,7 @@ package agreements
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -105,16 +106,19 @@ func (c *computation) parts() []Part {
 		one.services, one.tracks, one.single = []string{s}, c.tracks[i:i+1], true
 		one.excused, one.excluded, one.eligible, one.unknown, one.asDown = nil, nil, nil, nil, nil
 		one.use = use{}
-		if err := one.findUse(); err != nil {
+		if c.rates != nil {
+			one.rates = c.rates[i : i+1]
+		}
+		if err := errors.Join(one.findUse(), one.weigh()); err != nil {
 			panic("BUG: " + err.Error()) // of the account itself first
 		}
-		parts = append(parts, Part{Account: one.measured(), Weight: c.terms.weight(s)})
+		parts = append(parts, Part{Account: one.measured(), Weight: c.terms.Weight(s)})
 	}
 	return parts
 }
 
-// weight is the service's weight in a weighted figure, else nil.
-func (v *Version) weight(service string) *big.Rat {
+// Weight is the service's weight in a weighted figure, else nil.
+func (v *Version) Weight(service string) *big.Rat {
 	switch {
 	case v.Figure != FigureWeighted:
 		return nil

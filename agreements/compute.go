@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/uptally/uptally"
 )
 
 // Input is what an account is computed from. Entries are those known to whoever asks: an account as known on a date gets
@@ -14,9 +16,13 @@ type Input struct {
 	Period    Interval
 	// Whole is the period that Period is a stretch of, such as the month of a month to date; empty is Period itself.
 	Whole Interval
-	// Services holds the tracks of every service that the version names.
+	// Services holds the tracks of every service that the version names. A measure by counts needs none.
 	Services map[string]Tracks
 	Entries  []Recorded
+	// Counts are the requests of services, in any order; two rows of a service never overlap.
+	Counts []Count
+	// Results are the days of each service's checks at their sites, with response times, for measures that read them.
+	Results map[string][]uptally.Day
 }
 
 // TermsError says that an agreement has no terms for a period.
@@ -94,13 +100,13 @@ func (in Input) part(p VersionPart) ([]Account, error) {
 	}
 	var accounts []Account
 	for _, services := range groups {
-		c := computation{agreement: in.Agreement, terms: terms, period: p.At, calendar: calendar, services: services, entries: in.Entries, single: len(services) == 1}
+		c := computation{agreement: in.Agreement, terms: terms, period: p.At, calendar: calendar, services: services, entries: in.Entries, counts: in.Counts, results: in.Results, single: len(services) == 1}
 		for _, s := range services {
-			t, ok := in.Services[s]
-			if !ok {
-				return nil, fmt.Errorf("compute account of %q: got no tracks of service %q", in.Agreement.Name, s)
+			t, err := in.tracksOf(terms, s, p.At)
+			if err != nil {
+				return nil, fmt.Errorf("compute account of %q: %w", in.Agreement.Name, err)
 			}
-			c.tracks = append(c.tracks, t)
+			c.tracks, c.rates = append(c.tracks, t.Tracks), append(c.rates, t.rates)
 		}
 		a, err := c.account()
 		if err != nil {
@@ -129,7 +135,11 @@ type computation struct {
 	services  []string
 	tracks    []Tracks // of the services, in their order
 	entries   []Recorded
-	single    bool // one service: it needs no combination
+	counts    []Count
+	results   map[string][]uptally.Day
+	rates     []weights // of the slots of each service, where their mean is the measure
+	single    bool      // one service: it needs no combination
+	weights   weights   // by whom or by what rate downtime is weighed
 
 	use    use
 	window Set // the hours of service while in use
@@ -139,6 +149,7 @@ type computation struct {
 	eligible Set
 	unknown  Set // inside eligible time
 	asDown   Set // the part of it that the version counts as down
+	leftOut  Set // the part of it that leaves the point figure's denominator
 	idle     Set // downtime before the clock of its outage started
 	free     Set // deductibles of the point track
 	gaps     Set // recoveries inside outages of the point track that do not count
@@ -156,6 +167,9 @@ func (c *computation) account() (Account, error) {
 	if err := c.findUse(); err != nil {
 		return Account{}, err
 	}
+	if err := c.weigh(); err != nil {
+		return Account{}, err
+	}
 	a := c.measured()
 	a.Credit = c.credit(&a)
 	a.Claims = c.claims(&a)
@@ -168,6 +182,7 @@ func (c *computation) measured() Account {
 	a := Account{Service: strings.Join(c.services, " + "), Period: c.period, Terms: c.terms, Applied: c.exclude()}
 	raw := c.combine(c.tracks)
 	a.Blind, a.OneSite = raw.Blind, raw.OneSite
+	a.Weights = c.weights.inside(c.period)
 	c.judge(&a)
 	c.classify(&a)
 	c.experience(&a, raw)

@@ -24,6 +24,7 @@ func (c *computation) figure(a *Account) {
 	case UnknownUp:
 	default:
 		a.LeftOut = undecided.Millis()
+		c.leftOut = undecided
 	}
 	a.Figure = c.fractions(a)
 	a.Extremes, a.Scale = c.terms.Length.Each(), c.use.scale
@@ -42,7 +43,13 @@ func (c *computation) figure(a *Account) {
 // fractions are what the availability is divided out of: the account's own tracks, or the services' own figures.
 func (c *computation) fractions(a *Account) Figure {
 	if c.terms.Figure != FigureTogether && !c.single {
-		return c.terms.Figure.together(c.parts())
+		return c.terms.Figure.Together(c.parts())
+	}
+	switch {
+	case c.terms.Events:
+		return c.eventFigure(a)
+	case c.weights != nil:
+		return c.weighedFigure(a)
 	}
 	return Figure{
 		Certain:  c.lost(a.Certain, a.Denominator),

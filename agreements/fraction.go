@@ -57,6 +57,20 @@ type Part struct {
 	Weight *big.Rat
 }
 
+// extreme is the fraction of a bound: f, or where each outage is rounded by itself, the one of the three tracks that
+// lost the least (side −1) or the most (1).
+func (p *Part) extreme(f Fraction, side int) Fraction {
+	if !p.Extremes {
+		return f
+	}
+	for _, o := range []Fraction{p.Figure.Certain, p.Figure.Point, p.Figure.Possible} {
+		if a, b := f.Availability(), o.Availability(); a != nil && b != nil && a.Cmp(b) == side {
+			f = o
+		}
+	}
+	return f
+}
+
 // bounds are the availabilities of the three fractions.
 func (f Figure) bounds() Bounds {
 	return Bounds{Low: f.Possible.Availability(), Point: f.Point.Availability(), High: f.Certain.Availability()}
@@ -78,10 +92,10 @@ const (
 	FigureWeighted
 )
 
-// together makes one figure out of the parts. A service without service time, or in the point figure one of which nothing
+// Together makes one figure out of the parts. A service without service time, or in the point figure one of which nothing
 // is known, has no figure of its own and is passed over. Each rule only grows with what a part lost, so that the bounds
-// stay in order.
-func (r FigureRule) together(parts []Part) Figure {
+// stay in order; where a part's bounds are the least and the greatest of its tracks, so are what they make.
+func (r FigureRule) Together(parts []Part) Figure {
 	f := Figure{Parts: parts}
 	if len(parts) > 0 {
 		f.Unit = parts[0].Figure.Unit
@@ -89,9 +103,9 @@ func (r FigureRule) together(parts []Part) Figure {
 	if r == FigureMean || r == FigureWeighted {
 		f.Unit = Parts
 	}
-	f.Certain = r.one(parts, func(p *Part) Fraction { return p.Figure.Certain })
+	f.Certain = r.one(parts, func(p *Part) Fraction { return p.extreme(p.Figure.Certain, -1) })
 	f.Point = r.one(parts, func(p *Part) Fraction { return p.Figure.Point })
-	f.Possible = r.one(parts, func(p *Part) Fraction { return p.Figure.Possible })
+	f.Possible = r.one(parts, func(p *Part) Fraction { return p.extreme(p.Figure.Possible, 1) })
 	f.known = r.one(parts, func(p *Part) Fraction { return p.Figure.known })
 	return f
 }

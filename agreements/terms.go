@@ -47,6 +47,8 @@ type Version struct {
 	Services []string
 	Each     bool
 	Combination
+	Weighing
+	MeasureTerms
 	Window Calendar
 	Maintenance
 	Exclusions ExclusionTerms
@@ -231,6 +233,7 @@ func (v *Version) validate(p *problems, path string, c Currency) {
 	p.want(len(v.Services) > 0, path+"services", "", "at least one service")
 	p.names(v.Services, path+"services", "the name of a service")
 	v.validateCombination(p, path)
+	v.validateMeasure(p, path)
 	p.want(v.Window.opens(), path+"window", v.Window.Name, "a calendar that opens at some time, such as 24x7")
 	v.Maintenance.validate(p, path+"maintenance.")
 	p.names(v.Exclusions.Causes, path+"exclusions.causes", "a cause such as force majeure")

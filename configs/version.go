@@ -36,6 +36,9 @@ type versionFile struct {
 	Cap          *percent          `yaml:"cap"`
 	Charge       string            `yaml:"charge"`
 	formsFile    `yaml:",inline"`
+
+	Weighing weighingFile `yaml:",inline"`
+	Measure  measureFile  `yaml:",inline"`
 }
 
 type maintenanceFile struct {
@@ -101,6 +104,8 @@ func (c versionCompiler) version(f versionFile) agreements.Version {
 	c.time(f, &v)
 	c.parties(f, &v)
 	c.combination(f, &v)
+	c.weighing(f.Weighing, &v)
+	c.measure(f.Measure, &v)
 	c.maintenance(f.Maintenance, &v)
 	c.exclusions(f.Exclusions, &v)
 	c.shares(f, &v)

@@ -20,6 +20,7 @@ type draft struct {
 	evidence   Evidence
 	accounts   []agreements.Account
 	entries    []agreements.Recorded
+	counts     []agreements.Count
 	// first looks up the first failure that each site saw of an outage; nil where there are no single results.
 	first func(agreements.Edge) ([]Failure, error)
 }
@@ -85,7 +86,7 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 	if a.Period != d.period {
 		out.Part = &PeriodPart{interval(a.Period), a.Terms.From.String(), a.Days, a.DaysOf}
 	}
-	out.Fractions, out.Judged = fractions(a), judged(a, decimals)
+	out.Fractions, out.Judged, out.Parts, out.Weights = fractions(a), judged(a, decimals), newParts(a), newWeights(a)
 	out.Claims = newClaims(a)
 	out.Marks = marks(d, a)
 	out.Steps = steps(d, a, &out)

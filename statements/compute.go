@@ -137,7 +137,7 @@ func accounts(d draft, inside agreements.Interval, tracks tracksFunc) ([]agreeme
 		if at.Empty() {
 			continue
 		}
-		in := agreements.Input{Agreement: d.agreement, Period: at, Whole: d.period, Entries: d.entries}
+		in := agreements.Input{Agreement: d.agreement, Period: at, Whole: d.period, Entries: d.entries, Counts: d.counts}
 		if tracks != nil {
 			if in.Services, err = tracks(p.Version); err != nil {
 				return nil, err

@@ -42,10 +42,13 @@ type Figures struct {
 	Percent      string `json:"availability_percent"`
 	Fee          string `json:"fee"`
 	// Tier is the row of the ladder in words; nil where none holds.
-	Tier          *string `json:"tier"`
-	CreditPercent string  `json:"credit_percent"`
-	CreditExact   string  `json:"credit_exact"`
-	Credit        string  `json:"credit"`
+	Tier *string `json:"tier"`
+	// UserMinutes are the users' minutes in the denominator and, of them, those lost; only where downtime is weighed by users.
+	UserMinutes     string `json:"user_minutes,omitempty"`
+	UserMinutesDown string `json:"user_minutes_down,omitempty"`
+	CreditPercent   string `json:"credit_percent"`
+	CreditExact     string `json:"credit_exact"`
+	Credit          string `json:"credit"`
 	CreditFigures
 }
 
@@ -95,6 +98,9 @@ func (s *Statement) figures(a *Account) (Figures, error) {
 		Fee: amount(a.Credit.Fee), CreditPercent: strings.TrimSuffix(row.Percent, "%"), CreditExact: exact, Credit: amount(row.Amount),
 		CreditFigures: s.creditFigures(a.Credit),
 	}
+	if m := s.Version.Terms.Measure; m != nil && m.Users > 0 {
+		f.UserMinutes, f.UserMinutesDown = a.userMinutes(m.Users)
+	}
 	if row.Tier != "" {
 		f.Tier = &row.Tier
 	}
@@ -118,11 +124,7 @@ func (a *Account) point() (down, denominator string, err error) {
 
 // exactSeconds writes milliseconds as decimal seconds, or as a fraction of seconds where no decimals are exact.
 func exactSeconds(ms *big.Rat) string {
-	s := new(big.Rat).Quo(ms, big.NewRat(1000, 1))
-	if digits, exact := s.FloatPrec(); exact {
-		return s.FloatString(digits)
-	}
-	return s.RatString()
+	return decimal(new(big.Rat).Quo(ms, big.NewRat(1000, 1)))
 }
 
 // decimalSeconds writes milliseconds as decimal seconds without needless zeros.

@@ -18,7 +18,9 @@ type Files struct {
 	// ClockError is the widest clock error of the sites in milliseconds.
 	ClockError int64
 	Entries    []uptally.Entry
-	ZoneData   string
+	// Counts are the requests of services, where there are any.
+	Counts   []agreements.Count
+	ZoneData string
 	// Evidence names the files with their digests.
 	Evidence []File
 }
@@ -49,6 +51,11 @@ func FromTimelines(f Files, timelines []agreements.Timeline) (Statement, error) 
 		return services, nil
 	}
 	return f.finish(Evidence{Kind: "timeline", Words: f.words("an agreed timeline"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, tracks)
+}
+
+// FromCounts returns the statement of an agreement whose measure needs nothing but Files.Counts.
+func FromCounts(f Files) (Statement, error) {
+	return f.finish(Evidence{Kind: "counts", Words: f.words("counts of requests"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, nil)
 }
 
 // FromResults returns the statement of results out of files; services holds the checks of every service.
@@ -89,6 +96,6 @@ func (f Files) finish(ev Evidence, tracks tracksFunc) (Statement, error) {
 	ev.Files = append([]File{}, f.Evidence...)
 	return finish(draft{
 		agreement: f.Agreement, period: f.Period, periodText: f.PeriodText, zoneData: f.ZoneData, now: f.Now, asOf: f.Now,
-		evidence: ev, entries: recorded,
+		evidence: ev, entries: recorded, counts: f.Counts,
 	}, tracks)
 }

@@ -3,6 +3,7 @@ package statements
 import (
 	"bytes"
 	"flag"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,7 @@ func stories(t *testing.T) map[string]Statement {
 		"progress":     progress(t),
 		"measured":     measured(t),
 		"services":     services(t),
+		"weighed":      weighed(t),
 	}
 }
 
@@ -112,6 +114,26 @@ func services(t *testing.T) Statement {
 			row("2026-09-30T00:00:00Z", "2026-10-10T02:00:00Z", agreements.StateUp),
 			row("2026-10-10T02:00:00Z", "2026-10-10T08:00:00Z", agreements.StateDown),
 			row("2026-10-10T08:00:00Z", "2026-11-01T00:00:00Z", agreements.StateUp))})
+}
+
+// One figure of two services, portal three parts and mail one, of whose 400 users the outage of the 20th hit 100. Portal:
+// 10,800 s × 1/4 = 2,700 s of 2,678,400 s. Mail: an hour for all. 1 − (3 × 2,700 + 3,600)/(4 × 2,678,400) = 99.890 %: 10 %.
+func weighed(t *testing.T) Statement {
+	a := acme(t)
+	v := &a.Versions[0]
+	v.Services, v.Users = []string{"portal", "mail"}, 400
+	v.Figure, v.Weights = agreements.FigureWeighted, map[string]*big.Rat{"portal": big.NewRat(3, 1), "mail": big.NewRat(1, 1)}
+	entries := []uptally.Entry{entry(1, agreements.KindAffected, "2026-10-20T09:00:00Z", agreements.EntryText{
+		Services: []string{"portal"}, From: at("2026-10-20T02:00:00Z"), To: at("2026-10-20T06:00:00Z"), Users: 100})}
+	return fromTimeline(t, a, issued, entries,
+		agreements.Timeline{Service: "portal", Stretches: rows(
+			row("2026-09-30T00:00:00Z", "2026-10-20T02:00:00Z", agreements.StateUp),
+			row("2026-10-20T02:00:00Z", "2026-10-20T05:00:00Z", agreements.StateDown),
+			row("2026-10-20T05:00:00Z", "2026-11-01T00:00:00Z", agreements.StateUp))},
+		agreements.Timeline{Service: "mail", Stretches: rows(
+			row("2026-09-30T00:00:00Z", "2026-10-10T02:00:00Z", agreements.StateUp),
+			row("2026-10-10T02:00:00Z", "2026-10-10T03:00:00Z", agreements.StateDown),
+			row("2026-10-10T03:00:00Z", "2026-11-01T00:00:00Z", agreements.StateUp))})
 }
 
 func TestGoldenStatements(t *testing.T) {

@@ -87,10 +87,14 @@ type Account struct {
 	Availability Bounds `json:"availability"`
 	// Fractions are what the availability is divided out of where that is not the tracks over D. Judged is the
 	// availability after the rounding that the agreement judges by. Both are absent otherwise.
-	Fractions   *Fractions `json:"fractions,omitempty"`
-	Judged      *Bounds    `json:"judged,omitempty"`
-	Down        Downtime   `json:"down"`
-	Experienced Bounds     `json:"as_experienced"`
+	Fractions *Fractions `json:"fractions,omitempty"`
+	// Parts are the services' own figures where the agreement makes one out of them; the rest of the account is then of the
+	// services as one timeline. Weights are the shares by which downtime is weighed.
+	Parts       []Part   `json:"parts,omitempty"`
+	Weights     []Weight `json:"weights,omitempty"`
+	Judged      *Bounds  `json:"judged,omitempty"`
+	Down        Downtime `json:"down"`
+	Experienced Bounds   `json:"as_experienced"`
 	// ExperiencedDownMS is the point downtime behind it.
 	ExperiencedDownMS int64 `json:"as_experienced_down_ms"`
 	BlindMS           int64 `json:"blind_ms"` // the longest outage that may have gone unseen
@@ -106,7 +110,7 @@ type Account struct {
 	Pieces  []Piece     `json:"pieces"`
 }
 
-// Fractions are 1 − lost ÷ of for each track, as exact fractions. Unit is ms or parts. Extremes: the bounds are the least
+// Fractions are 1 − lost ÷ of for each track, as exact fractions. Unit is ms, parts or events. Extremes: the bounds are the least
 // and the greatest of the three, since each outage is rounded by itself.
 type Fractions struct {
 	Unit     string   `json:"unit"`

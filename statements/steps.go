@@ -124,6 +124,7 @@ func (w *stepWriter) downtime() {
 	}
 	w.add("Likely downtime", outageRule(w.a.Terms.Outage), numbers, seconds(point))
 	w.length()
+	w.weighed()
 	certain, possible := w.a.Certain.Millis(), w.a.Possible.Millis()
 	if certain == possible {
 		w.add("Doubt", "certain, likely and possible downtime agree", "", "none")
@@ -142,9 +143,10 @@ func (w *stepWriter) availability() {
 			w.add(name, rule, "nothing to divide by", "no figure")
 			return
 		}
-		w.add(name, rule, "1 − "+f.words(), s.Percent)
+		w.add(name, rule, "1 − "+w.out.fractions().unitText(f), s.Percent)
 	}
-	line("Availability", "1 − likely downtime ÷ (D − U′), cut off, never rounded up", f.Point, b.Point)
+	w.services()
+	line("Availability", w.figureRule(), f.Point, b.Point)
 	switch {
 	case b.Low == b.Point && b.Point == b.High:
 	case f.Extremes:

@@ -26,6 +26,9 @@ type Terms struct {
 	Maintenance MaintenanceTerms `json:"maintenance"`
 	Exclusions  ExclusionTerms   `json:"exclusions"`
 	Outage      OutageTerms      `json:"outage"`
+	// Combination and Measure are absent where an agreement does not use them.
+	Combination *CombinationTerms `json:"combination,omitempty"`
+	Measure     *MeasureTerms     `json:"measure,omitempty"`
 	// Time holds the terms about time that not every agreement has.
 	Time     *TimeTerms `json:"time,omitempty"`
 	BridgeMS int64      `json:"bridge_ms"`
@@ -185,8 +188,8 @@ func newTerms(a *agreements.Agreement, v *agreements.Version) Terms {
 		Maintenance: newMaintenance(v.Maintenance),
 		Exclusions:  ExclusionTerms{list(v.Exclusions.Causes), denominator(v.Exclusions.Keep)},
 		Outage:      newOutage(v.Outage),
-		Time:        newTime(v),
-		BridgeMS:    int64(v.Bridge), Unknown: unknownWords[v.Unknown], Insufficient: ratText(v.Insufficient),
+		Time:        newTime(v), Combination: newCombination(v), Measure: newMeasure(v),
+		BridgeMS: int64(v.Bridge), Unknown: unknownWords[v.Unknown], Insufficient: ratText(v.Insufficient),
 		Target: ratText(v.Target), Currency: a.Currency.Code, FeeMinor: v.Fee, FeeFor: []FeeFor{}, Credits: []TierRow{},
 		Cap: ratText(v.Cap), Charge: chargeWords[v.Charge], CreditTerms: newCreditTerms(v),
 	}

@@ -78,11 +78,25 @@ func (p *textPage) account(s *Statement, a *Account) {
 	for _, m := range a.Marks {
 		p.field("Note", m.Text)
 	}
+	p.parts(a)
 	p.classes(s, a)
 	p.strip(s, a)
 	p.outages(s, a)
 	p.applied(s, a)
 	p.stepList(a)
+}
+
+// parts are the services' own figures, where one is made out of them.
+func (p *textPage) parts(a *Account) {
+	if len(a.Parts) == 0 {
+		return
+	}
+	p.heading("The services' own figures")
+	for _, r := range a.PartRows() {
+		p.row("  "+r.Service, r.Availability)
+		p.wrap("      ", strings.TrimSuffix(r.Sum+", "+r.Weight, ", "))
+	}
+	p.wrap("  ", "What follows shows the services as one timeline, down when any of them is.")
 }
 
 func (p *textPage) classes(s *Statement, a *Account) {

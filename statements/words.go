@@ -19,6 +19,7 @@ func termWords(a *agreements.Agreement, v *agreements.Version) []string {
 	if v.Bridge > 0 {
 		w = append(w, "A hole in the evidence inside an outage counts as down in the likely figure when it lasts at most "+v.Bridge.String()+".")
 	}
+	w = append(w, measureWords(v)...)
 	w = append(w, timeWords(v)...)
 	w = append(w, unknownTermWords(v))
 	w = append(w, "Target: "+percent(v.Target)+" a "+periodWord(v)+".")

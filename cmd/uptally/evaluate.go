@@ -18,14 +18,14 @@ import (
 
 // evaluation is the command line of `uptally evaluate`.
 type evaluation struct {
-	agreement, timeline, results, config, facts, period string
+	agreement, timeline, results, counts, config, facts, period string
 	rendering
 }
 
 func evaluateCommand(s streams) *cobra.Command {
 	var e evaluation
 	c := &cobra.Command{
-		Use:   "evaluate -a AGREEMENT.yaml (--timeline F.csv | --results F.csv -c uptally.yaml) --period P",
+		Use:   "evaluate -a AGREEMENT.yaml (--timeline F.csv | --results F.csv -c uptally.yaml | --counts F.csv) --period P",
 		Short: "compute a statement from files alone: no server, no ledger",
 		Example: "  uptally evaluate -a acme.yaml --timeline outages.csv --period 2026-10\n" +
 			"  uptally evaluate -a acme.yaml --results results.csv -c uptally.yaml --facts facts.yaml --period 2026-10 --format html -o october.html",
@@ -36,6 +36,7 @@ func evaluateCommand(s streams) *cobra.Command {
 	f.StringVarP(&e.agreement, "agreement", "a", "", "the agreement file")
 	f.StringVar(&e.timeline, "timeline", "", "CSV with the header service,site,state,from,to")
 	f.StringVar(&e.results, "results", "", "CSV with the header check,site,at,outcome,response_us,detail")
+	f.StringVar(&e.counts, "counts", "", "CSV with the header service,from,to,requests,errors, alone or beside the other two")
 	f.StringVarP(&e.config, "config", "c", "", "the installation whose checks and services the results belong to")
 	f.StringVar(&e.facts, "facts", "", "maintenance, exclusions and causes, as YAML")
 	f.StringVar(&e.period, "period", "", "2026-10, 2026-Q4, 2026, a day such as 2026-10-15 for the agreement's period around it, or two instants A/B")
@@ -47,8 +48,8 @@ func (e *evaluation) run(s streams) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	if e.agreement == "" || e.period == "" || (e.timeline == "") == (e.results == "") || (e.results != "") != (e.config != "") {
-		return usageError{fmt.Errorf("evaluate: want --agreement, --period, and either --timeline or --results with --config")}
+	if e.agreement == "" || e.period == "" || e.timeline != "" && e.results != "" || e.timeline+e.results+e.counts == "" || (e.results != "") != (e.config != "") {
+		return usageError{fmt.Errorf("evaluate: want --agreement, --period, and either --timeline, or --results with --config, or --counts")}
 	}
 	a, err := configs.LoadAgreement(e.agreement)
 	if err != nil {
@@ -88,8 +89,16 @@ func (e *evaluation) run(s streams) error {
 
 func (e *evaluation) statement(in statements.Files) (statements.Statement, error) {
 	var err error
-	if in.Evidence, err = digests(e.timeline, e.results, e.facts); err != nil {
+	if in.Evidence, err = digests(e.timeline, e.results, e.counts, e.facts); err != nil {
 		return statements.Statement{}, err
+	}
+	if e.counts != "" {
+		if in.Counts, err = configs.LoadCounts(e.counts); err != nil {
+			return statements.Statement{}, err
+		}
+	}
+	if e.timeline+e.results == "" {
+		return statements.FromCounts(in)
 	}
 	if e.timeline != "" {
 		timelines, err := configs.LoadTimeline(e.timeline)

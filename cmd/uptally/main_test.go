@@ -70,7 +70,7 @@ func TestExitCodes(t *testing.T) {
 			exitUsage, "uptally: read --period: parse period: got \"2025-13\", want a month such as 2026-10, a quarter such as 2026-Q4, a year such as 2026, or two instants A/B\n"},
 		{"a format that does not exist", []string{"evaluate", "--format", "pdf"}, exitUsage, "uptally: read --format: got \"pdf\", want text, json, html\n"},
 		{"both kinds of evidence", []string{"evaluate", "-a", "a", "--period", "2025-02", "--timeline", "t", "--results", "r", "-c", "c"},
-			exitUsage, "uptally: evaluate: want --agreement, --period, and either --timeline or --results with --config\n"},
+			exitUsage, "uptally: evaluate: want --agreement, --period, and either --timeline, or --results with --config, or --counts\n"},
 		{"a target that is none", []string{"probe", "tcp", "nowhere"}, exitUsage, "uptally: probe: tcp.address: got \"nowhere\", want host:port, such as portal.example.com:443 or [2001:db8::1]:443\n"},
 	} {
 		t.Run(s.name, func(t *testing.T) {

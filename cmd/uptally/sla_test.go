@@ -35,13 +35,10 @@ type slaInput struct {
 
 // waiting are the readings that the language cannot say yet, with the word each waits for.
 var waiting = map[string]string{
-	"error-rate-threshold/00":        "errors, --counts",
-	"error-rate-threshold/01":        "errors, --counts",
+	"user-minutes-and-rounding/01":   "judged_percent",
+	"user-minutes-and-rounding/02":   "judged_percent",
 	"maintenance-overlaps-outage/02": "maintenance.denominator: add_back",
 	"maintenance-overlaps-outage/03": "maintenance.denominator: add_back",
-	"user-minutes-and-rounding/00":   "users",
-	"user-minutes-and-rounding/01":   "users, judge",
-	"user-minutes-and-rounding/02":   "users, judge",
 }
 
 // Each reading of each case is a folder testdata/sla/CASE/NN-READING of files as people write them; 00 is the case itself,
