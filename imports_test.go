@@ -32,14 +32,15 @@ var rooms = []room{
 	{"probes/agent", []string{"", "probes", "probes/schedule", "ledger"}, "the work at a site: due, probe, batch"},
 	{"agreements", []string{""}, "pure: evidence in, account out"},
 	{"agreements/naive", []string{"", "agreements"}, "the second evaluator that tests hold against the first; it reads its types"},
-	{"configs", []string{"", "probes", "probes/schedule", "agreements"}, "texts become their settings"},
+	{"agreements/recurrence", []string{"", "agreements"}, "pure: rules of imported calendars in, instants out"},
+	{"configs", []string{"", "probes", "probes/schedule", "agreements", "agreements/recurrence"}, "texts become their settings"},
 	{"ledger", []string{""}, "stores bytes of the vocabulary"},
 	{"ledger/ledgertest", []string{"", "ledger"}, "the stories every engine must pass"},
 	{"server", []string{"", "probes/schedule", "ledger", "agreements"}, "the agents' other end"},
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
-	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "agreements", "configs", "ledger", "server", "statements", "exporter", "dashboards"}, "wiring"},
+	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "agreements", "agreements/recurrence", "configs", "ledger", "server", "statements", "exporter", "dashboards"}, "wiring"},
 }
 
 // testOnly is what tests may import besides.
@@ -107,7 +108,7 @@ func TestPureRooms(t *testing.T) {
 	forbidden := []string{"os", "net", "net/http", "io/fs", "database/sql", "log/slog", "math/rand", "math/rand/v2", "os/exec", "syscall"}
 	for _, p := range packages(t) {
 		dir, _ := folder(p.ImportPath)
-		if dir != "" && dir != "agreements" {
+		if dir != "" && dir != "agreements" && dir != "agreements/recurrence" {
 			continue
 		}
 		for _, imp := range p.Imports {
@@ -146,9 +147,11 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 // different bytes.
 func TestAgreementsHaveNoFloatsAndNoClock(t *testing.T) {
 	files, err := filepath.Glob("agreements/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("agreements/*.go: %v, %d files", err, len(files))
+	more, errMore := filepath.Glob("agreements/recurrence/*.go")
+	if err != nil || errMore != nil || len(files) == 0 || len(more) == 0 {
+		t.Fatalf("agreements/*.go: %v, %v, %d and %d files", err, errMore, len(files), len(more))
 	}
+	files = append(files, more...)
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue

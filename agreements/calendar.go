@@ -72,7 +72,7 @@ func (c Calendar) Open(zone *time.Location, in Interval) Set {
 	var open []Interval
 	for d := range c.days(zone, in) {
 		for _, s := range c.Hours(d) {
-			open = append(open, Interval{d.at(s.From, zone), d.at(s.To, zone)})
+			open = append(open, Interval{d.At(s.From, zone), d.At(s.To, zone)})
 		}
 	}
 	return NewSet(open...).Clip(in)

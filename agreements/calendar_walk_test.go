@@ -81,7 +81,7 @@ func TestHoursOverMidnight(t *testing.T) {
 	}
 	for night, want := range map[string]int64{"2026-03-28": 7, "2026-10-24": 9, "2026-04-02": 8, "2026-04-03": 0} {
 		d, _ := ParseDate(night)
-		noon := Interval{d.at(12*uptally.Hour, berlin), d.next().at(12*uptally.Hour, berlin)}
+		noon := Interval{d.At(12*uptally.Hour, berlin), d.next().At(12*uptally.Hour, berlin)}
 		if got := c.Open(berlin, noon).Millis(); got != want*hourMS {
 			t.Errorf("night of %s: got %d ms, want %d h", night, got, want)
 		}

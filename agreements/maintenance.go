@@ -61,7 +61,7 @@ func (c *computation) recurring() []excuse {
 			if !w.falls(d) {
 				continue
 			}
-			from := d.at(w.At, c.agreement.Zone)
+			from := d.At(w.At, c.agreement.Zone)
 			es = append(es, excuse{Applied: Applied{Rule: rule, At: Interval{from, from + int64(w.For)}}})
 		}
 	}

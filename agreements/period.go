@@ -79,11 +79,11 @@ func (d Date) Weekday() time.Weekday { return d.civil().Weekday() }
 
 // Start returns the local midnight of d in zone, in milliseconds UTC; where the clock skips midnight, the first instant
 // of the day that exists.
-func (d Date) Start(zone *time.Location) int64 { return d.at(0, zone) }
+func (d Date) Start(zone *time.Location) int64 { return d.At(0, zone) }
 
-// at returns the instant at which a clock in zone shows the time of day on d: the first of two where the hour repeats,
+// At returns the instant at which a clock in zone shows the time of day on d: the first of two where the hour repeats,
 // the first existing instant after it where the hour is missing. 24 h is the next midnight.
-func (d Date) at(clock uptally.Duration, zone *time.Location) int64 {
+func (d Date) At(clock uptally.Duration, zone *time.Location) int64 {
 	wall := d.civil().UnixMilli() + int64(clock)
 	// No offset from UTC exceeds a day, so the instant sought lies after wall − 1 day; walk the zone's stretches of
 	// constant offset in order of time.

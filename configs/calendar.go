@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uptally/uptally/agreements"
 )
@@ -123,6 +124,7 @@ func (c *calendarCompiler) holidays() {
 	for i, name := range c.f.Holidays.Files {
 		c.holidayFile(item("holidays.files", i), name, from)
 	}
+	c.ical(from)
 	for d, h := range from {
 		if c.c.Words[d] == "" {
 			c.c.Words[d] = h.words
@@ -155,6 +157,26 @@ func (c *calendarCompiler) holidayFile(path, name string, into map[agreements.Da
 		into[d] = day
 		if day.worked && len(c.f.WorkedHours) == 0 && !c.d.hasBroken("worked_hours") && !c.d.spoken["worked_hours"] {
 			c.d.complain("worked_hours", `the hours of the days that `+name+` has under worked, such as ["09:00-17:00"]`)
+		}
+	}
+}
+
+// ical adds the days of the events in an iCalendar file.
+func (c *calendarCompiler) ical(into map[agreements.Date]holiday) {
+	name := c.f.Holidays.Ical
+	if name == "" {
+		return
+	}
+	if len(c.f.Years) == 0 && !c.d.hasBroken("years") {
+		c.d.complain("years", "the years for which "+name+" has every holiday, such as [2026]; the file itself does not say")
+	}
+	for _, e := range c.l.ical(c.d, "holidays.ical", name, time.UTC) {
+		for _, year := range c.f.Years {
+			for d := range e.daysOf(year) {
+				if into[d].words == "" {
+					into[d] = holiday{words: e.Words}
+				}
+			}
 		}
 	}
 }

@@ -6,5 +6,5 @@ import "embed"
 // agreements/library are published contracts, each with the evidence of a period worked out by hand. A test loads every
 // one.
 //
-//go:embed quickstart.yaml agreements/*.yaml agreements/library calendars/*.yaml
+//go:embed quickstart.yaml agreements/*.yaml agreements/library calendars/*
 var Examples embed.FS

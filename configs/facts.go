@@ -39,6 +39,9 @@ type factFile struct {
 	Users      int64    `yaml:"users"`
 	Share      string   `yaml:"share"`
 	Replaces   int64    `yaml:"replaces"`
+	// Ical is a file of planned work; TimeZone is that of its days and of its times without a zone.
+	Ical     string `yaml:"ical"`
+	TimeZone string `yaml:"time_zone"`
 }
 
 // LoadFacts reads the entries that `uptally evaluate` takes beside a timeline, as the ledger would have kept them: in
@@ -83,7 +86,9 @@ func (d *document) facts() []agreements.Recorded {
 		{"withdrawals", agreements.KindWithdrawal, f.Withdrawals},
 	} {
 		for i, fact := range list.facts {
-			c.add(item(list.key, i), list.kind, fact)
+			for _, one := range c.imported(item(list.key, i), list.kind, fact) {
+				c.add(item(list.key, i), list.kind, one)
+			}
 		}
 	}
 	c.number()

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/uptally/uptally/agreements"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -22,6 +24,8 @@ func problemsOf(t *testing.T, file string) string {
 		_, err = LoadTimeline(file)
 	case strings.HasSuffix(file, ".results.csv"):
 		_, err = LoadResults(file)
+	case strings.HasSuffix(file, ".ics"):
+		_, err = LoadWork(file, nil, agreements.Interval{From: agreements.Ever, To: agreements.Forever})
 	default:
 		err = orNil(Validate(file))
 	}
@@ -37,7 +41,7 @@ func problemsOf(t *testing.T, file string) string {
 // Each file of testdata has the defect it is named after; beside it stands the whole text of its problems.
 func TestGoldenProblems(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"testdata/*.yaml", "testdata/*.csv"} {
+	for _, pattern := range []string{"testdata/*.yaml", "testdata/*.csv", "testdata/*.ics"} {
 		more, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -3,7 +3,9 @@ package configs
 import (
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 )
 
@@ -35,6 +37,28 @@ func (l *loader) include(d *document, path, name string) *document {
 	}
 	l.seen[in.file] = true
 	return in
+}
+
+// ical reads the events of an iCalendar file that the value at path in d names, all of whole days; it returns none where
+// there is a problem.
+func (l *loader) ical(d *document, path, name string, zone *time.Location) []icalEvent {
+	file := relative(d.file, name)
+	data, err := read(file)
+	if err != nil {
+		d.complain(path, "a file that can be read ("+cause(err)+")")
+		return nil
+	}
+	events, problems := readIcal(file, data, zone)
+	for _, e := range events {
+		for _, line := range e.timed() {
+			problems = append(problems, Problem{File: file, Line: line, Problem: uptally.Problem{Path: "DTSTART", Got: "a time", Want: "a whole day (VALUE=DATE), as a holiday is"}})
+		}
+	}
+	l.problems = append(l.problems, problems...)
+	if len(problems) > 0 {
+		return nil
+	}
+	return events
 }
 
 // calendarsOf reads the calendar files that d names at key, by the calendars' names.
