@@ -157,46 +157,61 @@ var (
 // components returns the events of the file. Time zones are those of the IANA database, so a VTIMEZONE is read over, and
 // an alarm rings nobody here.
 func (f *icalFile) components(lines []icalLine) []component {
-	var events []component
-	var open []string
-	calendars := 0
+	n := nesting{icalFile: f}
 	for _, l := range lines {
-		inside := ""
-		if len(open) > 0 {
-			inside = open[len(open)-1]
-		}
-		skipping := slices.Contains(open, "VTIMEZONE") || slices.Contains(open, "VALARM")
-		switch kind := strings.ToUpper(l.value); {
-		case l.name == "BEGIN":
-			if !skipping && !f.opens(l, inside, kind) {
-				return events
-			}
-			open = append(open, kind)
-			if kind == "VCALENDAR" {
-				calendars++
-			}
-			if kind == "VEVENT" && !skipping {
-				events = append(events, component{line: l.line})
-			}
-		case l.name == "END" && kind == inside:
-			open = open[:len(open)-1]
-		case l.name == "END" || inside == "":
-			f.wrong(l.line, l.name, l.value, "BEGIN:VCALENDAR, and an END for each BEGIN")
-			return events
-		case skipping:
-		case inside == "VEVENT":
-			events[len(events)-1].props = append(events[len(events)-1].props, l)
-		default:
-			f.inCalendar(l)
+		if !n.step(l) {
+			return n.events
 		}
 	}
-	if last := 1; calendars == 0 || len(open) > 0 {
+	if !n.begun || len(n.open) > 0 {
+		last := 1
 		if len(lines) > 0 {
 			last = lines[len(lines)-1].line
 		}
-		f.wrong(last, "", "the end of the file", "BEGIN:VCALENDAR, and an END for each BEGIN")
+		f.wrong(last, "", "the end of the file", wholeComponents)
 	}
-	return events
+	return n.events
+}
+
+const wholeComponents = "BEGIN:VCALENDAR, and an END for each BEGIN"
+
+// nesting walks through components line by line.
+type nesting struct {
+	*icalFile
+	open   []string // components, the innermost last
+	begun  bool
+	events []component
+}
+
+// step takes one line; it returns false where nothing after it can be understood.
+func (n *nesting) step(l icalLine) bool {
+	inside := ""
+	if len(n.open) > 0 {
+		inside = n.open[len(n.open)-1]
+	}
+	skipping := slices.Contains(n.open, "VTIMEZONE") || slices.Contains(n.open, "VALARM")
+	switch kind := strings.ToUpper(l.value); {
+	case l.name == "BEGIN":
+		if !skipping && !n.opens(l, inside, kind) {
+			return false
+		}
+		n.open, n.begun = append(n.open, kind), true
+		if kind == "VEVENT" && !skipping {
+			n.events = append(n.events, component{line: l.line})
+		}
+	case inside == "" || l.name == "END" && kind != inside:
+		n.wrong(l.line, l.name, l.value, wholeComponents)
+		return false
+	case l.name == "END":
+		n.open = n.open[:len(n.open)-1]
+	case skipping:
+	case inside == "VEVENT":
+		last := &n.events[len(n.events)-1]
+		last.props = append(last.props, l)
+	default:
+		n.inCalendar(l)
+	}
+	return true
 }
 
 // opens wants a component that is known where it stands.

@@ -18,6 +18,7 @@ import (
 type recording struct {
 	config, from, to, announced, by string
 	reported, opened, closed        string
+	work                            workFile
 	agreements.EntryText
 }
 
@@ -53,6 +54,9 @@ func recordKind(s streams, kind, short string) *cobra.Command {
 			if err != nil {
 				return printProblems(s, err)
 			}
+			if r.work.path != "" {
+				return r.importWork(c.Context(), s, cfg, time.Now().UnixMilli())
+			}
 			e, err := r.entry(kind, cfg, time.Now().UnixMilli())
 			if err != nil {
 				return err
@@ -86,6 +90,7 @@ func (r *recording) flags(c *cobra.Command, kind string) {
 	f.StringArrayVar(&r.Services, "service", nil, "only this service; may be given several times (default: all)")
 	switch kind {
 	case agreements.KindMaintenance:
+		r.work.flags(c)
 		f.StringVar(&r.Class, "class", "", "the class of the work, such as emergency (default: ordinary)")
 	case agreements.KindExclusion:
 		f.StringVar(&r.AcceptedBy, "accepted-by", "", "who accepted it for the customer")
@@ -106,7 +111,12 @@ func (r *recording) flags(c *cobra.Command, kind string) {
 	if kind != agreements.KindMaintenance && kind != agreements.KindInService {
 		f.StringVar(&r.Evidence, "evidence", "", "what proves it, such as a ticket")
 	}
-	if kind != agreements.KindReport && kind != agreements.KindInService {
+	switch kind {
+	case agreements.KindReport, agreements.KindInService:
+	case agreements.KindMaintenance:
+		c.MarkFlagsOneRequired("from", "ical")
+		c.MarkFlagsOneRequired("to", "ical")
+	default:
 		c.MarkFlagRequired("from")
 		c.MarkFlagRequired("to")
 	}
