@@ -95,9 +95,16 @@ func drawTerms(d draw, zone *time.Location, period agreements.Interval) agreemen
 		Exclusions:  agreements.ExclusionTerms{Causes: []string{"customer"}, Keep: d.oneIn(2)},
 		Outage: agreements.OutageTerms{
 			Minimum: seconds(pick(d, 0, d.upTo(60), d.upTo(1200))), LongerThan: d.oneIn(2), OfPart: d.oneIn(2), Merge: seconds(pick(d, 0, d.upTo(60), d.upTo(900))),
+			MergeUpTo: d.oneIn(2), GapUp: d.oneIn(3), Deductible: seconds(pick(d, 0, 0, d.upTo(60), d.upTo(900))),
 		},
 		Bridge: seconds(pick(d, 0, d.upTo(600), 600)), Unknown: pick(d, agreements.UnknownExclude, agreements.UnknownUp, agreements.UnknownDown),
 		Fee: d.upTo(1000000), Charge: pick(d, agreements.ChargeProven, agreements.ChargePoint, agreements.ChargeMax),
+	}
+	if d.oneIn(3) {
+		v.Length = agreements.LengthTerms{Unit: seconds(pick(d, 60, 300, 1+d.upTo(600))), Up: d.oneIn(2), Sum: d.oneIn(2)}
+	}
+	if d.oneIn(8) {
+		v.Denominator = seconds(1 + d.upTo(100000))
 	}
 	if d.oneIn(2) {
 		v.DownWhen.AtLeast = int(d.upTo(int64(len(v.Services))))

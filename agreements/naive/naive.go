@@ -23,8 +23,7 @@ const (
 	Unknown
 )
 
-// Question is what an account is asked of. The tracks begin at the second From since 1970, before the period and before
-// every entry, and end after them.
+// Question is what an account is asked of. Its tracks, from the second From on, reach beyond the period and every entry.
 type Question struct {
 	Terms    *agreements.Version
 	Zone     *time.Location
@@ -34,8 +33,7 @@ type Question struct {
 	Entries  []agreements.Recorded
 }
 
-// Figures are the account in milliseconds: by the numbers of agreements.Class; T, D, U and U′; and what the certain, the
-// point and the possible track come to.
+// Figures are the account in milliseconds: by the numbers of agreements.Class; T, D, U, U′; certain, point, possible.
 type Figures struct {
 	Classes [agreements.ClassUnknown + 1]int64
 	Spans   [4]int64
@@ -83,9 +81,8 @@ func (q Question) clock(s seconds) {
 				hours = dated
 			}
 		}
-		is := func(h agreements.ClockSpan) bool {
-			return int64(h.From)/1000 <= wall%day && wall%day < int64(h.To)/1000
-		}
+		now := wall % day * 1000
+		is := func(h agreements.ClockSpan) bool { return int64(h.From) <= now && now < int64(h.To) }
 		if at*1000 >= q.Period.From && at*1000 < q.Period.To && (q.Terms.Window.Always || slices.ContainsFunc(hours, is)) {
 			s[i] |= open
 		}
@@ -132,91 +129,31 @@ func (q Question) excuse(s seconds) {
 	}
 }
 
-// Account answers the question: window, excuses, tracks, outages, figures.
-func Account(q Question) Figures {
-	s := make(seconds, len(q.Services[0]))
+// Account marks the contract's time, judges each track, counts the seconds of each class, and derives A9 and A10.
+func Account(q Question) (f Figures) {
+	s, down, n := make(seconds, len(q.Services[0])), [3][]bool{}, [9]int64{}
 	q.clock(s)
 	q.excuse(s)
-	whole, counts, eligible := make(Track, len(s)), make(Track, len(s)), make([]bool, len(s))
+	for k, flags := range [...]byte{Certain, Point, Possible | Unknown} {
+		down[k] = q.judge(s, flags)
+	}
 	for i := range s {
-		eligible[i] = s[i]&(open|planned|caused) == open
-		whole[i], counts[i] = q.together(i, s[i]/causedOf), q.together(i, s[i]/causedOf|s[i]/plannedOf)
-	}
-	var down [3][]bool
-	for f := range down {
-		down[f] = judge(whole, Certain<<f, eligible, q.Terms.Outage)
-		for i := range s {
-			down[f][i] = down[f][i] && eligible[i] && (s[i]/plannedOf == 0 || counts[i]&(Certain<<f) != 0)
-		}
-	}
-	return q.figures(s, counts, eligible, down)
-}
-
-// together makes one state of the services that are not excused, by the number that must be down.
-func (q Question) together(i int, excused uint16) (all byte) {
-	var n [4]int
-	for k, t := range q.Services {
-		for f, flags := range [...]byte{Certain, Point, Possible | Unknown, Point | Unknown} {
-			if excused>>k&1 == 0 && t[i]&flags != 0 {
-				n[f]++
-				all |= t[i] & Unknown
-			}
-		}
-	}
-	least := max(1, q.Terms.DownWhen.AtLeast)
-	for f, flag := range [...]byte{Certain, Point, Possible} {
-		if n[f] >= least {
-			all |= flag
-		}
-	}
-	if n[3] < least || n[0] >= least {
-		all &^= Unknown
-	}
-	return all
-}
-
-// judge is A8 for one track: short gaps are filled, short outages dropped.
-func judge(t Track, flag byte, eligible []bool, o agreements.OutageTerms) []bool {
-	down, last := make([]bool, len(t)), len(t)
-	for i := range t {
-		if t[i]&flag != 0 {
-			for gap := last + 1; gap < i && int64(i-last-1)*1000 < int64(o.Merge); gap++ {
-				down[gap] = true
-			}
-			down[i], last = true, i
-		}
-	}
-	for from := 0; from < len(down); from++ {
-		to, length := from, int64(0)
-		for ; to < len(down) && down[to]; to++ {
-			if !o.OfPart || eligible[to] {
-				length += 1000
-			}
-		}
-		if from > 0 && to < len(down) && (length < int64(o.Minimum) || o.LongerThan && length == int64(o.Minimum)) {
-			clear(down[from:to])
-		}
-		from = to
-	}
-	return down
-}
-
-// figures counts the seconds of each class and derives A9 and A10.
-func (q Question) figures(s seconds, counts Track, eligible []bool, down [3][]bool) (f Figures) {
-	var n [9]int64
-	for i := range s {
-		certain, point, possible, unknown := down[0][i], down[1][i], down[2][i], eligible[i] && counts[i]&Unknown != 0
-		undecided := unknown && possible && !point
-		point = point || undecided && q.Terms.Unknown == agreements.UnknownDown
+		excused, enough := s[i]/plannedOf|s[i]/causedOf, max(1, q.Terms.DownWhen.AtLeast)
+		unknown := s.eligible(i) && q.down(i, excused, Unknown, 1) && q.down(i, excused, Point|Unknown, enough) && !q.down(i, excused, Certain, enough)
+		undecided := unknown && down[2][i] && !down[1][i]
+		down[1][i] = down[1][i] || undecided && q.Terms.Unknown == agreements.UnknownDown
 		keeps := s[i]&planned != 0 && q.Terms.Maintenance.Keep || s[i]&(planned|caused) == caused && q.Terms.Exclusions.Keep
 		for k, is := range [...]bool{
-			s[i]&open != 0, eligible[i], eligible[i] || s[i]&open != 0 && keeps, unknown, undecided && q.Terms.Unknown == agreements.UnknownExclude,
-			certain, point, possible, unknown && !point,
+			s[i]&open != 0, s.eligible(i), s.eligible(i) || s[i]&open != 0 && keeps, unknown, undecided && q.Terms.Unknown == agreements.UnknownExclude,
+			down[0][i], down[1][i], down[2][i], unknown && !down[1][i],
 		} {
 			if is {
 				n[k] += 1000
 			}
 		}
+	}
+	if q.Terms.Denominator > 0 && n[1] > 0 {
+		n[2] = int64(q.Terms.Denominator)
 	}
 	f.Spans = [4]int64(n[1:5])
 	f.Classes = [...]int64{
@@ -224,18 +161,81 @@ func (q Question) figures(s seconds, counts Track, eligible []bool, down [3][]bo
 		agreements.ClassOutside: q.Period.To - q.Period.From - n[0], agreements.ClassUnknown: n[8],
 	}
 	for k, leftOut := range []int64{0, n[4], 0} {
-		f.Tracks[k] = q.pay(n[5+k], n[2]-leftOut)
+		f.Tracks[k] = q.pay(n[5+k], q.length(down[k]), n[2]-leftOut)
 	}
 	return f
 }
 
+func (s seconds) eligible(i int) bool { return s[i]&(open|planned|caused) == open }
+
+// down says that enough services have one of the flags, those apart that are excused.
+func (q Question) down(i int, excused uint16, flags byte, enough int) bool {
+	for k, t := range q.Services {
+		if excused>>k&1 == 0 && t[i]&flags != 0 {
+			enough--
+		}
+	}
+	return enough <= 0
+}
+
+// judge is A8 for one track: gaps joined, short outages dropped, the start of others free, the rest cut to eligible time.
+func (q Question) judge(s seconds, flags byte) []bool {
+	o, enough, last := q.Terms.Outage, max(1, q.Terms.DownWhen.AtLeast), len(s)
+	raw, down := make([]bool, len(s)), make([]bool, len(s))
+	for i := range s {
+		if raw[i] = q.down(i, s[i]/causedOf, flags, enough); raw[i] {
+			gap := int64(i-last-1) * 1000
+			for k := last + 1; k < i && (gap < int64(o.Merge) || gap == int64(o.Merge) && o.MergeUpTo); k++ {
+				down[k] = true
+			}
+			down[i], last = true, i
+		}
+	}
+	for from := 0; from < len(s); from++ {
+		to, length, free := from, int64(0), int64(o.Deductible)
+		for ; to < len(s) && down[to]; to++ {
+			if (raw[to] || !o.GapUp) && (!o.OfPart || s.eligible(to)) {
+				length += 1000
+			}
+		}
+		short := from > 0 && to < len(s) && (length < int64(o.Minimum) || o.LongerThan && length == int64(o.Minimum))
+		for i := from; i < to; i++ {
+			down[i] = (raw[i] || !o.GapUp) && !short
+			if down[i] && free > 0 {
+				down[i], free = false, free-1000
+			}
+			excused := s[i] / plannedOf
+			down[i] = down[i] && s.eligible(i) && (excused == 0 || q.down(i, excused|excused>>4, flags, enough))
+		}
+		from = to
+	}
+	return down
+}
+
+// length counts downtime in units, of each piece or of the sum.
+func (q Question) length(down []bool) (sum int64) {
+	l, piece := q.Terms.Length, int64(0)
+	unit := max(1, int64(l.Unit))
+	for i, d := range append(down, false) {
+		if d {
+			piece += 1000
+		} else if !l.Sum || i == len(down) {
+			if l.Up {
+				piece += unit - 1
+			}
+			sum, piece = sum+piece/unit*unit, 0
+		}
+	}
+	return sum
+}
+
 // pay finds the row, the lowest that holds, and what it pays in minor units, not rounded.
-func (q Question) pay(down, of int64) Figure {
+func (q Question) pay(down, length, of int64) Figure {
 	f := Figure{Down: down, Row: -1, Pays: new(big.Rat)}
 	if of <= 0 {
 		return f
 	}
-	f.Availability = big.NewRat(of-f.Down, of)
+	f.Availability = big.NewRat(of-min(length, of), of)
 	for i, t := range q.Terms.Ladder {
 		holds := f.Availability.Cmp(t.Upper.Share)
 		if (holds < 0 || holds == 0 && t.Upper.Inclusive) && (f.Row < 0 || t.Upper.Share.Cmp(q.Terms.Ladder[f.Row].Upper.Share) < 0) {

@@ -53,7 +53,7 @@ func differences(got agreements.Account, want naive.Figures) []string {
 	}
 	differ("classes", got.ByClass, want.Classes)
 	differ("T, D, U, U′", [...]int64{got.Eligible, got.Denominator, got.Unknown, got.LeftOut}, want.Spans)
-	have := []string{figure(got.Certain, got.Availability.High), figure(got.Point, got.Availability.Point), figure(got.Possible, got.Availability.Low)}
+	have := []string{figure(got.Certain, got.Figure.Certain), figure(got.Point, got.Figure.Point), figure(got.Possible, got.Figure.Possible)}
 	for k, f := range want.Tracks {
 		differ([]string{"certain", "point", "possible"}[k], have[k], fmt.Sprintf("%d ms, %v", f.Down, f.Availability))
 	}
@@ -72,8 +72,8 @@ func differences(got agreements.Account, want naive.Figures) []string {
 	return ds
 }
 
-func figure(down agreements.Set, share *big.Rat) string {
-	return fmt.Sprintf("%d ms, %v", down.Millis(), share)
+func figure(down agreements.Set, f agreements.Fraction) string {
+	return fmt.Sprintf("%d ms, %v", down.Millis(), f.Availability())
 }
 
 func row(r agreements.CreditRow) string {
