@@ -19,7 +19,7 @@ var zones = []string{
 }
 
 // lead is what is known before and after the period, in seconds: more than any rule reaches.
-const lead = 3 * 3600
+const lead = 3600
 
 // draw is a source of everything random in one case.
 type draw struct{ *rand.Rand }
@@ -112,7 +112,7 @@ func drawTerms(d draw, zone *time.Location, period agreements.Interval) agreemen
 	for range d.upTo(2) {
 		at := d.upTo(86399)
 		v.Recurring = append(v.Recurring, agreements.RecurringWindow{
-			Name: "night", Weekday: time.Weekday(d.upTo(6)), Nth: int(pick[int64](d, 0, 0, 0, d.upTo(6)-1)), At: seconds(pick(d, at, at/1800*1800)), For: seconds(1 + d.upTo(lead-600)),
+			Name: "night", Weekday: time.Weekday(d.upTo(6)), Nth: int(pick[int64](d, 0, 0, 0, d.upTo(6)-1)), At: seconds(pick(d, at, at/1800*1800)), For: seconds(1 + d.upTo(lead-60)),
 		})
 	}
 	drawLadder(d, &v)
