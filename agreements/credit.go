@@ -78,7 +78,7 @@ func (c *computation) affected() []affectedStretch {
 		if r.Kind != KindAffected || !r.concerns(c.agreement.Name, c.services) {
 			continue
 		}
-		if s, err := ParseShare(r.Share); err == nil {
+		if s, err := c.terms.hit(r); err == nil {
 			hit = append(hit, affectedStretch{r.interval(), s})
 		}
 	}

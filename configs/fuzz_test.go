@@ -87,5 +87,18 @@ func FuzzTables(f *testing.F) {
 			}
 		})
 		rs.evidence(results)
+		cs := &table{file: "c.csv", header: []string{"service", "from", "to", "requests", "errors"}}
+		var counts []countRow
+		cs.read(strings.NewReader(string(data)), func(line int, row []string) {
+			if r, ok := cs.countRow(line, row); ok {
+				counts = append(counts, r)
+			}
+		})
+		sorted := cs.counts(counts)
+		for i, c := range sorted {
+			if next := i + 1; len(cs.problems) == 0 && next < len(sorted) && sorted[next].Service == c.Service && sorted[next].From < c.To {
+				t.Errorf("got two rows about one time: %v and %v", c, sorted[next])
+			}
+		}
 	})
 }

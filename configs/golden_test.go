@@ -22,6 +22,8 @@ func problemsOf(t *testing.T, file string) string {
 	switch {
 	case strings.HasSuffix(file, ".timeline.csv"):
 		_, err = LoadTimeline(file)
+	case strings.HasSuffix(file, ".counts.csv"):
+		_, err = LoadCounts(file)
 	case strings.HasSuffix(file, ".results.csv"):
 		_, err = LoadResults(file)
 	case strings.HasSuffix(file, ".ics"):
