@@ -9,8 +9,8 @@ import (
 	"github.com/uptally/uptally/agreements"
 )
 
-// maxCount is the most requests of a row, so that no sum of a file overflows.
-const maxCount = 1_000_000_000_000
+// maxRequests is the most requests of a row, so that no sum of a file overflows.
+const maxRequests = 1_000_000_000_000
 
 // countRow is a row of counts with its line.
 type countRow struct {
@@ -59,7 +59,7 @@ func (t *table) countRow(line int, row []string) (countRow, bool) {
 // number returns the whole number in a column; a bad one is a problem.
 func (t *table) number(line int, column, text string) (int64, bool) {
 	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || n > maxCount {
+	if err != nil || n > maxRequests {
 		t.wrong(line, column, shown(text), "a whole number from 0 to 1000000000000")
 		return 0, false
 	}
