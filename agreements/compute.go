@@ -318,15 +318,15 @@ func (o OutageTerms) downIn(joined Interval, track Set) Set {
 	return Set{joined}
 }
 
-// uncounted is what the outages that count have in them that does not: the free time at their start, and gaps.
+// uncounted is what outages have in them that does not count: the free time at their start, where they are long enough to
+// count, and gaps.
 func (o OutageTerms) uncounted(track, eligible Set) (free, gaps Set) {
 	for _, i := range o.join(track) {
 		down := o.downIn(i, track)
-		if !o.longEnough(i, down, eligible) {
-			continue
-		}
-		free = append(free, down.first(int64(o.Deductible))...)
 		gaps = append(gaps, Set{i}.Subtract(down)...)
+		if o.longEnough(i, down, eligible) {
+			free = append(free, down.first(int64(o.Deductible))...)
+		}
 	}
 	return free, gaps
 }
