@@ -86,7 +86,7 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 	if a.Period != d.period {
 		out.Part = &PeriodPart{interval(a.Period), a.Terms.From.String(), a.Days, a.DaysOf}
 	}
-	out.Fractions, out.Judged, out.Parts, out.Weights = fractions(a), judged(a, decimals), newParts(a), newWeights(a)
+	out.Fractions, out.Judged, out.Parts, out.Weights = fractions(a), judged(a), newParts(a), newWeights(a)
 	out.Claims = newClaims(a)
 	out.Marks = marks(d, a)
 	out.Steps = steps(d, a, &out)
@@ -143,11 +143,11 @@ func fractions(a *agreements.Account) *Fractions {
 }
 
 // judged is the rounded availability where the agreement judges by one.
-func judged(a *agreements.Account, decimals int) *Bounds {
+func judged(a *agreements.Account) *Bounds {
 	if a.Terms.Judge.Round == 0 {
 		return nil
 	}
-	b := bounds(a.Judged, max(decimals, a.Terms.Judge.Places))
+	b := bounds(a.Judged, a.Terms.Judge.Places)
 	return &b
 }
 

@@ -27,7 +27,9 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, s := range stories(t) {
+	all := stories(t)
+	all["split"], all["every term about time"] = split(t), everyTimeTerm(t)
+	for name, s := range all {
 		data, err := s.JSON()
 		if err != nil {
 			t.Fatal(err)
