@@ -1,7 +1,9 @@
 package agreements
 
 import (
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/uptally/uptally"
 )
@@ -40,4 +42,43 @@ func BenchmarkOpenYear(b *testing.B) {
 	for b.Loop() {
 		c.Open(berlin, p)
 	}
+}
+
+// BenchmarkThousandAgreements computes a month of 1,000 agreements of ten checks each, measured by five sites every 60 s,
+// from decoded days in memory, one agreement after the other: what is allocated for one is garbage before the next. The
+// goal is under 2 s of one core.
+func BenchmarkThousandAgreements(b *testing.B) {
+	const agreements, checks = 1000, 10
+	var evidence []Evidence
+	for range checks {
+		ev, _ := monthOfDays("fra1", "hkg1", "iad1", "sin1", "syd1")
+		evidence = append(evidence, ev)
+	}
+	a := agreement(time.UTC)
+	a.Versions[0].Window, a.Versions[0].Outage.Minimum = builtin(b, "5x9"), uptally.Minute
+	in := Input{Agreement: a, Period: Interval{0, 30 * uptally.DayMillis}, Entries: []Recorded{planned(1, "1970-01-08T10:00:00Z", 2*uptally.Hour, 0)}}
+	one := func() {
+		var tracks []Tracks
+		for _, ev := range evidence {
+			t, err := Measure(ev, Rules{Bridge: 600_000})
+			if err != nil {
+				b.Fatal(err)
+			}
+			tracks = append(tracks, t)
+		}
+		in.Services = map[string]Tracks{"s": AllUp(tracks...)}
+		if _, err := Compute(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for range agreements {
+			one()
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/1000-agreements")
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	b.ReportMetric(float64(mem.HeapSys)/(1<<20), "MB-heap")
 }

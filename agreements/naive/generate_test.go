@@ -18,8 +18,8 @@ var zones = []string{
 	"America/Sao_Paulo", "Asia/Beirut", "Africa/Casablanca", "Asia/Kathmandu", "America/St_Johns", "Pacific/Chatham", "America/Santiago",
 }
 
-// lead is what is known before and after the period, in seconds: more than any rule reaches.
-const lead = 3600
+// lead is what is known before and after the period, in seconds: more than a window of the contract and a repeated hour together.
+const lead = 2 * 3600
 
 // draw is a source of everything random in one case.
 type draw struct{ *rand.Rand }
@@ -112,7 +112,7 @@ func drawTerms(d draw, zone *time.Location, period agreements.Interval) agreemen
 	for range d.upTo(2) {
 		at := d.upTo(86399)
 		v.Recurring = append(v.Recurring, agreements.RecurringWindow{
-			Name: "night", Weekday: time.Weekday(d.upTo(6)), Nth: int(pick[int64](d, 0, 0, 0, d.upTo(6)-1)), At: seconds(pick(d, at, at/1800*1800)), For: seconds(1 + d.upTo(lead-60)),
+			Name: "night", Weekday: time.Weekday(d.upTo(6)), Nth: int(pick[int64](d, 0, 0, 0, d.upTo(6)-1)), At: seconds(pick(d, at, at/1800*1800)), For: seconds(1 + d.upTo(lead/2-60)),
 		})
 	}
 	drawLadder(d, &v)
@@ -172,11 +172,39 @@ func drawHours(d draw) []agreements.ClockSpan {
 func (c *drawn) addService(d draw, name string, bridge int64) {
 	letters := drawLetters(d, c.to-c.from)
 	tracks, err := timeline(name, letters, c.from).Tracks(bridge)
+	if len(letters) < 100_000 && d.oneIn(20) {
+		tracks, err = c.results(d, letters, bridge)
+	}
 	if err != nil {
 		panic(err)
 	}
 	c.in.Services[name] = tracks
 	c.question.Services = append(c.question.Services, c.sampled(tracks))
+}
+
+// results lets three sites see the letters, now and then wrongly, in turns of ten seconds and at even seconds, so that the
+// middle of each bracket is a whole one.
+func (c drawn) results(d draw, letters []byte, bridge int64) (agreements.Tracks, error) {
+	p := uptally.Plan{
+		Check: "web", Sites: []string{"A", "B", "C"}, Every: 30_000, Quorum: 2,
+		Confirm: 1 + int(d.upTo(2)), Recover: 1 + int(d.upTo(2)), Gap: 75_000,
+	}
+	ev := agreements.Evidence{Check: "web", Plans: []uptally.Plan{p}}
+	for rank, site := range p.Sites {
+		s := agreements.SiteRuns{Site: site}
+		for i := c.from%2 + 10*int64(rank); i < int64(len(letters)); i += 30 {
+			r := uptally.Run{At: (c.from + i) * 1000, N: 1}
+			switch seen := letters[i]; {
+			case seen == '?':
+				r.Reason = uptally.AgentDown
+			case (seen == 'd') != d.oneIn(20):
+				r.Reason = uptally.Status
+			}
+			s.Runs = append(s.Runs, r)
+		}
+		ev.Sites = append(ev.Sites, s)
+	}
+	return agreements.Measure(ev, agreements.Rules{Bridge: bridge})
 }
 
 // sampled reads tracks second by second.
