@@ -82,10 +82,21 @@ type Version struct {
 
 // Maintenance is what planned work is allowed to do to the account.
 type Maintenance struct {
-	// Recurring windows agreed in the contract itself.
-	Recurring []RecurringWindow
-	// Notice is the least span between announcement and start of an entry; at least that long qualifies.
-	Notice uptally.Duration
+	// Recurring windows agreed in the contract itself. RepeatedHour says what they and the hours cover where the clock
+	// repeats an hour; 0 is the first pass on.
+	Recurring    []RecurringWindow
+	RepeatedHour RepeatedHour
+	// Notice, NoticeDays with BusinessDays, and Hours are the WorkRules of work without a class.
+	Notice       uptally.Duration
+	NoticeDays   int
+	BusinessDays Calendar
+	Hours        []RecurringWindow
+	// Emergency is what becomes of work of ClassEmergency; 0: the agreement does not speak of it, so it is not excluded.
+	Emergency EmergencyTerm
+	// Classes are the other classes of work.
+	Classes []WorkClass
+	// Times is the most recorded works a period, of any class; 0 is no limit.
+	Times int
 	// Cap is the most time a period that maintenance may exclude, consumed in order of time and only inside the
 	// window; negative is no cap.
 	Cap uptally.Duration
@@ -188,6 +199,7 @@ func (a Agreement) Validate() []uptally.Problem {
 		}
 		v.validatePeriod(p, path, before)
 		v.validate(p, path, a.Currency)
+		a.validateRepeatedHour(p, path+"maintenance.", i)
 	}
 	return p.list
 }
@@ -235,7 +247,7 @@ func (v *Version) validate(p *problems, path string, c Currency) {
 	v.validateCombination(p, path)
 	v.validateMeasure(p, path)
 	p.want(v.Window.opens(), path+"window", v.Window.Name, "a calendar that opens at some time, such as 24x7")
-	v.Maintenance.validate(p, path+"maintenance.")
+	v.validateMaintenance(p, path+"maintenance.")
 	p.names(v.Exclusions.Causes, path+"exclusions.causes", "a cause such as force majeure")
 	v.Outage.validate(p, path+"outage.")
 	v.Length.validate(p, path+"length.")
@@ -273,16 +285,6 @@ func (o OutageTerms) validate(p *problems, path string) {
 func (c Calendar) opens() bool {
 	some := func(day []ClockSpan) bool { return len(day) > 0 }
 	return c.Always || slices.ContainsFunc(c.Weekly[:], some) || slices.ContainsFunc(slices.Collect(maps.Values(c.Dates)), some)
-}
-
-func (m Maintenance) validate(p *problems, path string) {
-	p.span(m.Notice, path+"notice")
-	for i, w := range m.Recurring {
-		at := fmt.Sprintf("%srecurring[%d].", path, i)
-		p.want(w.Nth >= -1 && w.Nth <= 5 && w.Weekday >= time.Sunday && w.Weekday <= time.Saturday, at+"on", "", "a day such as sunday, first sunday or last sunday")
-		p.want(w.At >= 0 && w.At < dayClock, at+"at", clockText(w.At), "a local time of day such as 02:00")
-		p.want(w.For > 0, at+"for", w.For.String(), "a length above zero, such as 4h")
-	}
 }
 
 // validateFees wants a fee base wherever a ladder pays a part of it.
