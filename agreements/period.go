@@ -89,7 +89,7 @@ func (d Date) At(clock uptally.Duration, zone *time.Location) int64 {
 	// constant offset in order of time.
 	for t := time.UnixMilli(wall - uptally.DayMillis).In(zone); ; {
 		_, offset := t.Zone()
-		start, end := t.ZoneBounds()
+		start, end := ZoneBounds(t)
 		at := wall - int64(offset)*1000
 		if end.IsZero() || at < end.UnixMilli() {
 			if !start.IsZero() {

@@ -61,7 +61,7 @@ func (w RecurringWindow) wall(d Date, zone *time.Location) Set {
 	var shown []Interval
 	for t := time.UnixMilli(from - uptally.DayMillis).In(zone); ; {
 		_, offset := t.Zone()
-		start, end := t.ZoneBounds()
+		start, end := ZoneBounds(t)
 		i := Interval{from - int64(offset)*1000, to - int64(offset)*1000}
 		if !start.IsZero() {
 			i.From = max(i.From, start.UnixMilli())
@@ -90,7 +90,7 @@ func (w RecurringWindow) firstRepeat(zone *time.Location, from, before Date) (Da
 	}
 	limit := min(before.Start(zone), Date{from.Year + 28, from.Month, from.Day}.Start(zone))
 	for t := time.UnixMilli(from.Start(zone)).In(zone); ; {
-		_, end := t.ZoneBounds()
+		_, end := ZoneBounds(t)
 		if end.IsZero() || end.UnixMilli() >= limit {
 			return Date{}, false
 		}

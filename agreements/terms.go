@@ -90,7 +90,7 @@ type Maintenance struct {
 	Notice       uptally.Duration
 	NoticeDays   int
 	BusinessDays Calendar
-	Hours        []RecurringWindow
+	Hours        []WorkHours
 	// Emergency is what becomes of work of ClassEmergency; 0: the agreement does not speak of it, so it is not excluded.
 	Emergency EmergencyTerm
 	// Classes are the other classes of work.

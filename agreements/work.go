@@ -17,9 +17,24 @@ type WorkRules struct {
 	NoticeDays int
 	Calendar   Calendar
 	// Hours are the local hours in which work may lie; what lies outside does not qualify. None are all.
-	Hours []RecurringWindow
+	Hours []WorkHours
 	// Times is the number of works a period, counted in order of time; 0 is no limit.
 	Times int
+}
+
+// WorkHours are a stretch of local time that begins at At on each of the days and lasts For.
+type WorkHours struct {
+	On      []time.Weekday
+	At, For uptally.Duration
+}
+
+// windows are the hours, one a day of the week.
+func (h WorkHours) windows() []RecurringWindow {
+	ws := make([]RecurringWindow, len(h.On))
+	for i, day := range h.On {
+		ws[i] = RecurringWindow{Weekday: day, At: h.At, For: h.For}
+	}
+	return ws
 }
 
 // WorkClass is work under rules of its own, such as a migration with a week's notice and at most six hours.
@@ -128,7 +143,9 @@ func (w WorkRules) open(c *computation, in Interval) Set {
 	}
 	var all []Interval
 	for _, h := range w.Hours {
-		all = append(all, h.occurrences(c.agreement.Zone, in, c.terms.RepeatedHour)...)
+		for _, w := range h.windows() {
+			all = append(all, w.occurrences(c.agreement.Zone, in, c.terms.RepeatedHour)...)
+		}
 	}
 	return NewSet(all...).Clip(in)
 }
@@ -235,7 +252,9 @@ func (w WorkRules) validate(p *problems, path string, window Calendar) {
 		"the calendar whose days are business days, such as 5x8: in the window "+window.Name+" every day is one")
 	p.want(w.NoticeDays == 0 || w.Calendar.Name == "" || w.Calendar.opens(), path+"notice.calendar", w.Calendar.Name, "a calendar that opens on some day")
 	for i, h := range w.Hours {
-		h.validate(p, fmt.Sprintf("%shours[%d].", path, i))
+		at := fmt.Sprintf("%shours[%d].", path, i)
+		p.want(len(h.On) > 0, at+"on", "", "the days on which the hours begin, such as [sat, sun]")
+		RecurringWindow{At: h.At, For: h.For}.validate(p, at)
 	}
 }
 
@@ -255,9 +274,12 @@ func (a Agreement) validateRepeatedHour(p *problems, path string, version int) {
 	if version+1 < len(a.Versions) {
 		before = a.Versions[version+1].From
 	}
-	windows := slices.Concat(v.Recurring, v.Hours)
+	windows, hours := v.Recurring, v.Hours
 	for _, k := range v.Classes {
-		windows = append(windows, k.Hours...)
+		hours = slices.Concat(hours, k.Hours)
+	}
+	for _, h := range hours {
+		windows = slices.Concat(windows, h.windows())
 	}
 	for _, w := range windows {
 		if d, ok := w.firstRepeat(a.Zone, v.From, before); ok {

@@ -211,10 +211,10 @@ func TestAgreementInFull(t *testing.T) {
 		t.Errorf("currency: got %v, want %v", got, want)
 	}
 	v := a.Versions[0]
-	got := fmt.Sprintln(v.From, v.Period, v.Services, v.Each, v.Window.Name, v.Maintenance, v.Exclusions, outageOf(v), v.Bridge, v.Unknown,
+	got := fmt.Sprintln(v.From, v.Period, v.Services, v.Each, v.Window.Name, maintenanceOf(v), v.Exclusions.Causes, v.Exclusions.Keep, outageOf(v), v.Bridge, v.Unknown,
 		v.Insufficient, v.Target, v.Fee, v.Cap, v.Charge)
 	// 5 % = 1/20; 99.9 % = 999/1000; 12,000.00 = 1,200,000 fen; the Sunday window is the first of the month, 02:00, 4 h
-	want := "2026-01-01 1 [portal] false cn-5x8 {[{Sunday night Sunday 1 2h 4h}] 72h 6h false} {[force majeure customer] false} " +
+	want := "2026-01-01 1 [portal] false cn-5x8 [[{Sunday night Sunday 1 2h 4h}] 72h 6h false] [force majeure customer] false " +
 		"[1m false false 30s] 10m 1 1/20 999/1000 1200000 1/1 1\n"
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
@@ -225,6 +225,11 @@ func TestAgreementInFull(t *testing.T) {
 			t.Errorf("row %d: got %q, want %q", i, got, want)
 		}
 	}
+}
+
+// maintenanceOf are the terms of maintenance that acme.yaml writes.
+func maintenanceOf(v agreements.Version) []any {
+	return []any{v.Recurring, v.Notice, v.Maintenance.Cap, v.Keep}
 }
 
 func outageOf(v agreements.Version) []any {
@@ -239,8 +244,8 @@ func TestDefaultsOfAnAgreement(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := a.Versions[0]
-	got := fmt.Sprint(v.Maintenance, v.Exclusions, outageOf(v), v.Bridge, v.Insufficient, v.Cap, v.Charge, v.HolesPayNothing)
-	if want := "{[] 0s 0s false} {[] false} [0s false false 0s] 10m 1/20 <nil> 1 false"; got != want {
+	got := fmt.Sprint(maintenanceOf(v), v.Exclusions.Causes, v.Exclusions.Keep, outageOf(v), v.Bridge, v.Insufficient, v.Cap, v.Charge, v.HolesPayNothing)
+	if want := "[[] 0s 0s false] [] false [0s false false 0s] 10m 1/20 <nil> 1 false"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	dir := write(t, map[string]string{"a.yaml": `
@@ -256,8 +261,8 @@ versions:
 		t.Fatal(err)
 	}
 	v = a.Versions[0]
-	got = fmt.Sprint(v.Maintenance, outageOf(v), v.Unknown, v.Fee, v.Ladder[0].Words(), " ", v.Ladder[0].Percent, v.HolesPayNothing)
-	if want := "{[] 0s -1ms true} [5m true true 0s] 3 700<= 99.95% and > 99% 1/8 true"; got != want {
+	got = fmt.Sprint(maintenanceOf(v), outageOf(v), v.Unknown, v.Fee, v.Ladder[0].Words(), " ", v.Ladder[0].Percent, v.HolesPayNothing)
+	if want := "[[] 0s -1ms true] [5m true true 0s] 3 700<= 99.95% and > 99% 1/8 true"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,9 +1,6 @@
 package configs
 
 import (
-	"strings"
-	"time"
-
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 )
@@ -39,25 +36,6 @@ type versionFile struct {
 
 	Weighing weighingFile `yaml:",inline"`
 	Measure  measureFile  `yaml:",inline"`
-}
-
-type maintenanceFile struct {
-	Notice      *uptally.Duration `yaml:"notice"`
-	Cap         *uptally.Duration `yaml:"cap"`
-	Denominator string            `yaml:"denominator"`
-	Recurring   []recurringFile   `yaml:"recurring"`
-}
-
-type recurringFile struct {
-	Name string            `yaml:"name"`
-	On   string            `yaml:"on"`
-	At   *clock            `yaml:"at"`
-	For  *uptally.Duration `yaml:"for"`
-}
-
-type exclusionsFile struct {
-	Causes      []string `yaml:"causes"`
-	Denominator string   `yaml:"denominator"`
 }
 
 type outageFile struct {
@@ -138,77 +116,18 @@ func (c versionCompiler) parties(f versionFile, v *agreements.Version) {
 	}
 }
 
-func (c versionCompiler) window(name string) agreements.Calendar {
+func (c versionCompiler) window(name string) agreements.Calendar { return c.calendar("window", name) }
+
+// calendar finds the calendar that the key names.
+func (c versionCompiler) calendar(key, name string) agreements.Calendar {
 	if cal, ok := agreements.BuiltinCalendar(name); ok {
 		return cal
 	}
 	cal, ok := c.calendars[name]
 	if !ok {
-		c.d.complain(c.at("window"), known("24x7, 5x8, 5x9 or a calendar that a file under calendars defines", name, c.calendars))
+		c.d.complain(c.at(key), known("24x7, 5x8, 5x9 or a calendar that a file under calendars defines", name, c.calendars))
 	}
 	return cal
-}
-
-// keep reads what becomes of excluded time in the denominator; it has no safe default.
-func (c versionCompiler) keep(key, word string) bool {
-	return choose(c.d, c.at(key), word, option[bool]{"subtract", false}, option[bool]{"keep", true})
-}
-
-func (c versionCompiler) maintenance(f *maintenanceFile, v *agreements.Version) {
-	if f == nil {
-		return // the cap is 0: an agreement without maintenance excludes none
-	}
-	const noCap uptally.Duration = -1
-	v.Maintenance = agreements.Maintenance{Notice: or(f.Notice, 0), Cap: or(f.Cap, noCap), Keep: c.keep("maintenance.denominator", f.Denominator)}
-	if v.Maintenance.Cap < 0 && f.Cap != nil {
-		c.d.complain(c.at("maintenance.cap"), "a length of zero or more, such as 6h; without this key there is no cap")
-	}
-	for i, r := range f.Recurring {
-		v.Recurring = append(v.Recurring, c.recurring(item("maintenance.recurring", i), r))
-	}
-}
-
-func (c versionCompiler) recurring(key string, f recurringFile) agreements.RecurringWindow {
-	w := agreements.RecurringWindow{Name: f.Name, At: uptally.Duration(or(f.At, 0)), For: or(f.For, 0)}
-	if f.Name == "" {
-		c.d.complain(c.at(key+".name"), "a name for the statement, such as Sunday night")
-	}
-	var ok bool
-	if w.Nth, w.Weekday, ok = parseDayOf(f.On); !ok {
-		c.d.complain(c.at(key+".on"), "a day such as sunday, first sunday or last sunday")
-	}
-	if f.At == nil {
-		c.d.complain(c.at(key+".at"), "a local time of day such as 02:00")
-	}
-	return w
-}
-
-// parseDayOf reads "sunday" (every), "first sunday" … "fifth sunday" and "last sunday".
-func parseDayOf(text string) (nth int, day time.Weekday, ok bool) {
-	words := strings.Fields(strings.ToLower(text))
-	ordinals := map[string]int{"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "last": -1}
-	if len(words) == 2 {
-		if nth = ordinals[words[0]]; nth == 0 {
-			return 0, 0, false
-		}
-		words = words[1:]
-	}
-	for day := time.Sunday; day <= time.Saturday; day++ {
-		if len(words) == 1 && words[0] == strings.ToLower(day.String()) {
-			return nth, day, true
-		}
-	}
-	return 0, 0, false
-}
-
-func (c versionCompiler) exclusions(f *exclusionsFile, v *agreements.Version) {
-	if f == nil {
-		return // an agreement that names no cause accepts none
-	}
-	v.Exclusions = agreements.ExclusionTerms{Causes: f.Causes, Keep: c.keep("exclusions.denominator", f.Denominator)}
-	if len(f.Causes) == 0 {
-		c.d.complain(c.at("exclusions.causes"), "the causes that the agreement accepts, such as [force majeure]")
-	}
 }
 
 func (c versionCompiler) outage(f outageFile) agreements.OutageTerms {

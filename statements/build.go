@@ -345,7 +345,7 @@ func offsets(v Interval, zone *time.Location) []Offset {
 		if o := t.Format("-07:00"); len(os) == 0 || os[len(os)-1].Offset != o {
 			os = append(os, Offset{at, o})
 		}
-		_, end := t.ZoneBounds()
+		_, end := agreements.ZoneBounds(t)
 		if end.IsZero() {
 			break
 		}
