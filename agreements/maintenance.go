@@ -19,7 +19,7 @@ type excuse struct {
 	refused string // why it does not qualify, in words; empty where it does
 	class   WorkClass
 	set     Set // the part inside the period's window that qualifies, caps included
-	losses  []loss
+	losses  []shortfall
 }
 
 // excuses returns what concerns the account, maintenance before exclusions, each in order of time. What lies beside the

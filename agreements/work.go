@@ -11,8 +11,8 @@ import (
 // WorkRules say which recorded work qualifies. The zero rules let all of it.
 type WorkRules struct {
 	// Notice is the least span between announcement and start; at least that long qualifies. NoticeDays are business
-	// days instead, those on which Calendar opens; neither the day of the announcement nor that of the start is one of
-	// them. A Calendar without a name is the version's window.
+	// days instead, those on which Calendar opens, Monday to Friday where it always does; neither the day of the
+	// announcement nor that of the start is one of them. A Calendar without a name is the version's window.
 	Notice     uptally.Duration
 	NoticeDays int
 	Calendar   Calendar
@@ -99,9 +99,9 @@ func (w WorkRules) refusal(r Recorded, c *computation) string {
 		if days >= w.NoticeDays {
 			return ""
 		}
-		return fmt.Sprintf("announced %s before, notice is %d", counted(days, "business day"), w.NoticeDays)
+		return fmt.Sprintf("announced %s before, notice is %d", businessDays(days), w.NoticeDays)
 	case w.NoticeDays > 0:
-		wanted = counted(w.NoticeDays, "business day")
+		wanted = businessDays(w.NoticeDays)
 	case w.Notice <= 0 || notice >= w.Notice:
 		return ""
 	}
@@ -121,20 +121,14 @@ func (w WorkRules) days(r Recorded, c *computation) int {
 	n := 0
 	start := localDate(r.From, zone)
 	for d := localDate(r.announced(), zone).next(); d.civil().Before(start.civil()) && n < w.NoticeDays; d = d.next() {
-		if calendar.Always || len(calendar.hours(d)) > 0 {
+		if calendar.business(d) {
 			n++
 		}
 	}
 	return n
 }
 
-// counted is "1 business day", "2 business days".
-func counted(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}
+func businessDays(n int) string { return plural(int64(n), "business day", "business days") }
 
 // open returns the time inside in that lies in the hours.
 func (w WorkRules) open(c *computation, in Interval) Set {
@@ -153,8 +147,8 @@ func (w WorkRules) open(c *computation, in Interval) Set {
 // noCap is the cap of maintenance that has none.
 const noCap uptally.Duration = -1
 
-// loss is a part of an excuse that does not qualify, and why.
-type loss struct {
+// shortfall is a part of an excuse that does not qualify, and why.
+type shortfall struct {
 	millis int64
 	why    string
 }
@@ -162,7 +156,7 @@ type loss struct {
 // lose takes what does not lie in allowed out of the excuse.
 func (e *excuse) lose(allowed Set, why string) {
 	kept := e.set.Intersect(allowed)
-	e.losses = append(e.losses, loss{e.set.Millis() - kept.Millis(), why})
+	e.losses = append(e.losses, shortfall{e.set.Millis() - kept.Millis(), why})
 	e.set = kept
 }
 
@@ -198,7 +192,7 @@ func limitTimes(es []excuse, own func(*excuse) bool, most int, of string) {
 			continue
 		}
 		if n++; n > most {
-			why := fmt.Sprintf("beyond the %s a period", counted(most, "work"))
+			why := fmt.Sprintf("beyond the %s a period", plural(int64(most), "work", "works"))
 			if of != "" {
 				why += " " + of
 			}
@@ -228,7 +222,7 @@ func (v *Version) validateMaintenance(p *problems, path string) {
 	p.want(m.Times >= 0, path+"times", fmt.Sprint(m.Times), "a number of works above zero")
 	p.want(m.Emergency <= EmergencyCounted, path+"emergency", "", "excluded or counted")
 	p.want(m.RepeatedHour <= RepeatedBoth, path+"repeated_hour", "", "both or first")
-	m.rules().validate(p, path, v.Window)
+	m.rules().validate(p, path)
 	for i, w := range m.Recurring {
 		w.validate(p, fmt.Sprintf("%srecurring[%d].", path, i))
 	}
@@ -241,15 +235,13 @@ func (v *Version) validateMaintenance(p *problems, path string) {
 		p.span(k.Cap, at+"cap")
 		p.want(m.Cap < 0 || k.Cap <= m.Cap, at+"cap", k.Cap.String(), "at most the cap of all maintenance, "+m.Cap.String())
 		p.want(k.Times >= 0, at+"times", fmt.Sprint(k.Times), "a number of works above zero")
-		k.validate(p, at, v.Window)
+		k.validate(p, at)
 	}
 }
 
-func (w WorkRules) validate(p *problems, path string, window Calendar) {
+func (w WorkRules) validate(p *problems, path string) {
 	p.span(w.Notice, path+"notice")
 	p.want(w.NoticeDays >= 0, path+"notice.business_days", fmt.Sprint(w.NoticeDays), "a number of days above zero")
-	p.want(w.NoticeDays == 0 || w.Calendar.Name != "" || !window.Always, path+"notice.calendar", "",
-		"the calendar whose days are business days, such as 5x8: in the window "+window.Name+" every day is one")
 	p.want(w.NoticeDays == 0 || w.Calendar.Name == "" || w.Calendar.opens(), path+"notice.calendar", w.Calendar.Name, "a calendar that opens on some day")
 	for i, h := range w.Hours {
 		at := fmt.Sprintf("%shours[%d].", path, i)
