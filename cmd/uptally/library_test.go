@@ -72,7 +72,7 @@ func workedPeriods(t *testing.T, file, text string) {
 func evaluated(t *testing.T, file, period string) []expectation {
 	t.Helper()
 	args := []string{"evaluate", "-a", file, "--period", period, "--format", "json"}
-	for flag, suffix := range map[string]string{"--timeline": ".timeline.csv", "--facts": ".facts.yaml"} {
+	for flag, suffix := range map[string]string{"--timeline": ".timeline.csv", "--facts": ".facts.yaml", "--counts": ".counts.csv"} {
 		beside := strings.TrimSuffix(file, ".yaml") + suffix
 		if _, err := os.Stat(filepath.FromSlash(beside)); err == nil {
 			args = append(args, flag, beside)
