@@ -251,6 +251,7 @@ func (v *Version) validate(p *problems, path string, c Currency) {
 	p.names(v.Exclusions.Causes, path+"exclusions.causes", "a cause such as force majeure")
 	v.Outage.validate(p, path+"outage.")
 	v.Length.validate(p, path+"length.")
+	p.want(v.Length.Unit == 0 || !v.weighs() && v.ErrorMean == nil && !v.Events, path+"length", "", "no such key beside users, weigh_affected, error_mean or events, which count parts of a length")
 	p.want(v.PartUse <= UseUpBefore, path+"part_use", "", "deployed, days, period, not_judged, scaled or up_before")
 	p.span(v.Denominator, path+"denominator")
 	v.Judge.validate(p, path+"judge.")

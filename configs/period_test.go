@@ -103,3 +103,12 @@ func TestWordsAboutTimeThatDoNotFit(t *testing.T) {
 		}
 	}
 }
+
+// A unit of length would be lost where downtime is weighed: it is refused, not passed over.
+func TestLengthBesideAMeasure(t *testing.T) {
+	_, err := versionWith(t, "users: 200", "length: { unit: 60s, round: down, on: each }")
+	want := `a.yaml:13: versions[0].length: got "{unit: 60s, round: down, on: each}", want no such key beside users, weigh_affected, error_mean or events, which count parts of a length`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
