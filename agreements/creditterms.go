@@ -16,8 +16,8 @@ type CreditTerms struct {
 	Affected  *AffectedShare
 	// BestOf pays the greatest of several forms; otherwise they add up.
 	BestOf bool
-	// NoDoubleUse: downtime that one form pays for, in the order of forms, is not down for the next; nor is time that an
-	// earlier credit used.
+	// NoDoubleUse: downtime that one form pays for is not down for the next, in the order of forms. Time that an earlier
+	// credit used, where an entry says so, is down for none.
 	NoDoubleUse bool
 	// CapPerOutage is the most that a form pays for one outage, as a share of the fee; nil is no such cap.
 	CapPerOutage *big.Rat

@@ -23,6 +23,10 @@ type draft struct {
 	counts     []agreements.Count
 	// first looks up the first failure that each site saw of an outage; nil where there are no single results.
 	first func(agreements.Edge) ([]Failure, error)
+	// earlier computes the accounts of an earlier period, which chronic rules look at, where the draft's own evidence does
+	// not reach back; history are those of the periods they look back over, in order of time.
+	earlier func(agreements.Interval) ([]agreements.Account, error)
+	history []agreements.Account
 }
 
 // build makes the document and checks every sum in it again.
@@ -87,7 +91,7 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 		out.Part = &PeriodPart{interval(a.Period), a.Terms.From.String(), a.Days, a.DaysOf}
 	}
 	out.Fractions, out.Judged, out.Parts, out.Weights = fractions(a), judged(a), newParts(a), newWeights(a)
-	out.Claims = newClaims(a)
+	out.Claims, out.Rights = newClaims(a), newRights(d.rights(a))
 	out.Marks = marks(d, a)
 	out.Steps = steps(d, a, &out)
 	return out, nil

@@ -56,6 +56,11 @@ func Compute(ctx context.Context, in Request) (Statement, error) {
 		agreement: in.Agreement, period: in.Period, periodText: in.PeriodText, zoneData: in.ZoneData, now: in.Now, asOf: in.AsOf,
 		evidence: summed, entries: g.entries,
 		first: func(e agreements.Edge) ([]Failure, error) { return firstFailures(ctx, in.Ledger, e) },
+		earlier: func(p agreements.Interval) ([]agreements.Account, error) {
+			before := in
+			before.Period = p
+			return Accounts(ctx, before, p)
+		},
 	}, g.tracks)
 }
 
@@ -120,6 +125,14 @@ func gather(ctx context.Context, in Request) (g gathered, err error) {
 func finish(d draft, tracks tracksFunc) (Statement, error) {
 	var err error
 	if d.accounts, err = accounts(d, d.period, tracks); err != nil {
+		return Statement{}, err
+	}
+	if d.earlier == nil {
+		d.earlier = func(p agreements.Interval) ([]agreements.Account, error) {
+			return accounts(draft{agreement: d.agreement, period: p, entries: d.entries}, p, tracks)
+		}
+	}
+	if err := d.look(); err != nil {
 		return Statement{}, err
 	}
 	return build(d)
