@@ -129,7 +129,7 @@ func finish(d draft, tracks tracksFunc) (Statement, error) {
 	}
 	if d.earlier == nil {
 		d.earlier = func(p agreements.Interval) ([]agreements.Account, error) {
-			return accounts(draft{agreement: d.agreement, period: p, entries: d.entries}, p, tracks)
+			return accounts(draft{agreement: d.agreement, period: p, entries: d.entries, counts: d.counts}, p, tracks)
 		}
 	}
 	if err := d.look(); err != nil {
