@@ -140,6 +140,7 @@ type computation struct {
 	rates     []weights // of the slots of each service, where their mean is the measure
 	single    bool      // one service: it needs no combination
 	weights   weights   // by whom or by what rate downtime is weighed
+	hits      weights   // whom it hit, for a credit that is weighed by it
 
 	use    use
 	window Set // the hours of service while in use
@@ -168,6 +169,10 @@ func (c *computation) account() (Account, error) {
 		return Account{}, err
 	}
 	if err := c.weigh(); err != nil {
+		return Account{}, err
+	}
+	var err error
+	if c.hits, err = c.hit(); err != nil {
 		return Account{}, err
 	}
 	a := c.measured()

@@ -60,7 +60,7 @@ func (c *computation) lossOf(a *Account, f Fraction, track func(*Account) (outag
 		l.outages = append(l.outages, c.each(track(&a.Figure.Parts[i].Account))...)
 	}
 	slices.SortStableFunc(l.outages, func(x, y lostOutage) int { return cmp.Compare(x.part[0].From, y.part[0].From) })
-	l.affected = c.affected()
+	l.affected = c.hits
 	l.down = new(big.Rat)
 	for _, o := range l.outages {
 		l.down.Add(l.down, o.millis)
@@ -69,20 +69,6 @@ func (c *computation) lossOf(a *Account, f Fraction, track func(*Account) (outag
 		l.down, l.denominator = f.Lost, f.Of
 	}
 	return l
-}
-
-// affected are the recorded shares of those whom an outage hit.
-func (c *computation) affected() []affectedStretch {
-	var hit []affectedStretch
-	for _, r := range c.entries {
-		if r.Kind != KindAffected || !r.concerns(c.agreement.Name, c.services) {
-			continue
-		}
-		if s, err := c.terms.hit(r); err == nil {
-			hit = append(hit, affectedStretch{r.interval(), s})
-		}
-	}
-	return hit
 }
 
 // each cuts what counts of a track into its outages. What is in none of them is unknown time that the version counts as
@@ -95,7 +81,11 @@ func (c *computation) each(outages, counted Set) []lostOutage {
 	}
 	add := func(part Set) {
 		if len(part) > 0 {
-			each = append(each, lostOutage{part, whole(length.Of(part, c.agreement.Zone))})
+			millis := whole(length.Of(part, c.agreement.Zone))
+			if c.weights != nil {
+				millis = c.weights.of(part)
+			}
+			each = append(each, lostOutage{part, millis})
 		}
 	}
 	for _, at := range c.terms.Outage.join(outages) {

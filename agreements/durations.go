@@ -155,8 +155,10 @@ func (r DurationRow) against(p *problems, at string, o DurationRow, name string)
 	switch {
 	case order == 0:
 		p.want(false, at+"."+r.key(), r.limit(), "another limit than "+name)
-	case order > 0 && more < 0 || order < 0 && more > 0:
-		p.want(false, at, r.Words(), "rows in order: "+name+" is shorter or longer and pays the other way; more downtime never pays less")
+	case order > 0 && more < 0:
+		p.want(false, at, r.Words()+" "+paysWords(r.Percent, r.Days), "at least "+paysWords(o.Percent, o.Days)+", as "+name+" pays: more downtime never pays less")
+	case order < 0 && more > 0:
+		p.want(false, at, r.Words()+" "+paysWords(r.Percent, r.Days), "at most "+paysWords(o.Percent, o.Days)+", as "+name+" pays: more downtime never pays less")
 	}
 }
 

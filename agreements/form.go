@@ -63,7 +63,7 @@ type loss struct {
 	zone                 *time.Location
 	currency             Currency
 	// affected are the recorded shares of those whom an outage hit; time without one hit all.
-	affected []affectedStretch
+	affected weights
 	// capPerOutage is the most that an outage pays as a share of the fee; nil is no cap.
 	capPerOutage *big.Rat
 }
@@ -76,11 +76,6 @@ type lostOutage struct {
 
 // at is the stretch from the first to the last counted instant.
 func (o lostOutage) at() Interval { return Interval{o.part[0].From, o.part[len(o.part)-1].To} }
-
-type affectedStretch struct {
-	at    Interval
-	share *big.Rat
-}
 
 // set is all downtime that counts.
 func (l loss) set() Set {

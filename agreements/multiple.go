@@ -135,12 +135,11 @@ func (a AffectedShare) pay(l loss) CreditPart {
 	}
 	var sums []string
 	for _, o := range l.outages {
-		for _, piece := range l.weigh(o) {
-			pays := times(times(piece.millis, piece.share), new(big.Rat).Quo(a.Times, whole(l.eligible)))
-			p.Share.Add(p.Share, pays)
-			sums = append(sums, secondsWords(piece.millis)+" × "+FormatShare(piece.share))
-			p.figure("affected_share", piece.at, piece.share)
-		}
+		// A rounded length is spread evenly over the outage.
+		hit := new(big.Rat).Quo(l.affected.of(o.part), whole(o.part.Millis()))
+		p.Share.Add(p.Share, times(times(o.millis, hit), new(big.Rat).Quo(a.Times, whole(l.eligible))))
+		sums = append(sums, secondsWords(o.millis)+" × "+shareWords(hit))
+		p.figure("affected_share", o.at(), hit)
 	}
 	p.Uncapped.Set(p.Share)
 	text := strings.Join(sums, " + ")
@@ -148,7 +147,7 @@ func (a AffectedShare) pay(l loss) CreditPart {
 	case n == 0:
 		text = "0 s"
 	case n > spelled:
-		text = fmt.Sprintf("%d stretches", n)
+		text = fmt.Sprintf("%d outages, each by the share affected", n)
 	}
 	p.Numbers = fmt.Sprintf("(%s) × %s ÷ %s = %s", text, exactWords(a.Times), secondsWords(whole(l.eligible)), feeWords(p.Share))
 	if p.Share.Sign() > 0 {
@@ -157,59 +156,12 @@ func (a AffectedShare) pay(l loss) CreditPart {
 	return p
 }
 
-type weighed struct {
-	at     Interval
-	millis *big.Rat
-	share  *big.Rat
-}
-
-// weigh cuts an outage where the recorded share of those it hit changes. Shares of several entries add up, at most to
-// all; time without an entry hit all.
-func (l loss) weigh(o lostOutage) []weighed {
-	scale := new(big.Rat).Quo(o.millis, whole(o.part.Millis()))
-	edges := Set{}
-	for _, a := range l.affected {
-		edges = append(edges, a.at)
+// hit reads whom outages hit, where the credit is weighed by it.
+func (c *computation) hit() (weights, error) {
+	if c.terms.Credits.Affected == nil {
+		return nil, nil
 	}
-	var out []weighed
-	for _, cut := range cutAt(o.part, edges) {
-		sum, some := new(big.Rat), false
-		for _, a := range l.affected {
-			if a.at.From <= cut.From && cut.To <= a.at.To {
-				sum, some = new(big.Rat).Add(sum, a.share), true
-			}
-		}
-		if !some || sum.Cmp(whole(1)) > 0 {
-			sum = whole(1)
-		}
-		millis := times(whole(cut.Len()), scale)
-		if n := len(out); n > 0 && out[n-1].share.Cmp(sum) == 0 {
-			out[n-1].at.To = cut.To
-			out[n-1].millis = new(big.Rat).Add(out[n-1].millis, millis)
-			continue
-		}
-		out = append(out, weighed{cut, millis, sum})
-	}
-	return out
-}
-
-// cutAt cuts the intervals of s at the ends of others.
-func cutAt(s Set, others []Interval) []Interval {
-	pieces := []Interval(s)
-	for _, o := range others {
-		for _, at := range []int64{o.From, o.To} {
-			var next []Interval
-			for _, i := range pieces {
-				if i.From < at && at < i.To {
-					next = append(next, Interval{i.From, at}, Interval{at, i.To})
-				} else {
-					next = append(next, i)
-				}
-			}
-			pieces = next
-		}
-	}
-	return pieces
+	return Weighing{Users: c.terms.Users, Affected: true}.affected(c.entries, c.agreement.Name, c.services)
 }
 
 // Words says the form aloud.
@@ -223,7 +175,8 @@ func (a AffectedShare) Words(Currency) string {
 
 func (a AffectedShare) eachOutage(*CreditTerms) bool { return false }
 
-func (a AffectedShare) validate(p *problems, path string, _ *Version) {
+func (a AffectedShare) validate(p *problems, path string, v *Version) {
+	p.want(!v.weighs(), path, "", "one of credit_share and users or weigh_affected, which weigh the same downtime twice")
 	p.want(a.Times != nil, path+".times", "", "a number such as 25")
 	p.positive(a.Times, path+".times", "a number above zero, such as 25")
 }

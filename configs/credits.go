@@ -44,7 +44,6 @@ func (c versionCompiler) credits(f versionFile, v *agreements.Version) {
 		c.d.complain(c.at("holes"), "pay_nothing, or no such key where the rows leave no hole")
 	}
 	c.fees(f, v)
-	c.forms(f.formsFile, v)
 	for i, t := range f.Credits {
 		if tier, ok := c.tier(item("credits", i), t); ok {
 			v.Ladder = append(v.Ladder, tier)
@@ -54,6 +53,7 @@ func (c versionCompiler) credits(f versionFile, v *agreements.Version) {
 		v.Ladder = nil // a ladder with a missing row would only seem to have holes
 		c.d.breakAt(c.at("credits"))
 	}
+	c.forms(f.formsFile, v)
 }
 
 func (c versionCompiler) fees(f versionFile, v *agreements.Version) {

@@ -23,7 +23,7 @@ type formsFile struct {
 	AboveTarget  string         `yaml:"above_target"`
 	Smallest     string         `yaml:"smallest"`
 	Form         string         `yaml:"form"`
-	BestOf       bool           `yaml:"best_of"`
+	BestOf       *bool          `yaml:"best_of"`
 	NoDoubleUse  bool           `yaml:"no_double_use"`
 	Claim        *claimFile     `yaml:"claim"`
 	Rights       []rightFile    `yaml:"rights"`
@@ -219,7 +219,10 @@ func (c versionCompiler) forms(f formsFile, v *agreements.Version) {
 	if f.Share != nil {
 		t.Affected = &agreements.AffectedShare{Times: f.Share.Times.rat()}
 	}
-	t.CapPerOutage, t.BestOf, t.NoDoubleUse = f.CapPerOutage.rat(), f.BestOf, f.NoDoubleUse
+	t.CapPerOutage, t.BestOf, t.NoDoubleUse = f.CapPerOutage.rat(), or(f.BestOf, false), f.NoDoubleUse
+	if v.Ladder != nil && t.Durations != nil && f.BestOf == nil && !f.NoDoubleUse {
+		c.d.complain(c.at("best_of"), "true (the greater is owed) or false (they add up), since credits and credit_durations pay for the same downtime")
+	}
 	t.AboveFee, t.AboveTarget = c.allowed("above_fee", f.AboveFee), c.allowed("above_target", f.AboveTarget)
 	if f.Smallest != "" {
 		t.Smallest = c.exactMoney("smallest", f.Smallest)
