@@ -49,6 +49,15 @@ type calendarCompiler struct {
 	years []int
 }
 
+// LoadCalendar reads one calendar file and the holiday files it names, relative to it. The error is a *ProblemsError.
+func LoadCalendar(path string) (agreements.Calendar, error) {
+	l := newLoader()
+	d := open(path)
+	c := l.calendar(d)
+	l.take(d)
+	return c, orNil(l.problems)
+}
+
 // calendar compiles a calendar file.
 func (l *loader) calendar(d *document) agreements.Calendar {
 	c := calendarCompiler{l: l, d: d, at: map[agreements.Date]string{}}

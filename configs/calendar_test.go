@@ -56,7 +56,7 @@ func TestChineseCalendar(t *testing.T) {
 		"2026-02-15": "Spring Festival []",
 		"2026-02-23": "Spring Festival []",
 		"2026-02-24": " [09:00-12:00 13:00-18:00]", // Tuesday
-		"2026-10-10": "Saturday, for National Day [09:00-12:00 13:00-18:00]",
+		"2026-10-10": "worked for National Day [09:00-12:00 13:00-18:00]",
 		"2026-10-11": " []", // Sunday
 	} {
 		if got := fmt.Sprint(c.Words[day(t, text)], " ", c.Hours(day(t, text))); got != want {

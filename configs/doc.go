@@ -15,7 +15,8 @@
 //	text.go          values with a form of their own: shares, money, dates, times of day
 //	installation.go  uptally.yaml; check.go its checks
 //	agreement.go     an agreement file; version.go its dated terms; credits.go fee and ladder
-//	calendar.go      a calendar file and the built-in ones
+//	calendar.go      a calendar file and the built-in ones; holidays.go the tables of holidays that calendars share
+//	ical.go          the lines of an iCalendar file; icalevent.go and icalrule.go its events, icaluse.go what is made of them
 //	facts.go         maintenance and exclusions beside a timeline
 //	timeline.go      a timeline as CSV; results.go recorded results as CSV; table.go what both share
 //	kind.go          which of these a file is

@@ -21,6 +21,8 @@ type Config struct {
 	Checks     []Check
 	Services   []Service
 	Agreements []agreements.Agreement
+	// Calendars are those that the installation and its agreements read from files, by name.
+	Calendars []agreements.Calendar
 }
 
 // Service is what a customer buys: all of its checks must be up.
@@ -77,6 +79,9 @@ func (l *loader) installation(d *document) *Config {
 	services := l.services(d, f, c)
 	s := surroundings{calendars: l.calendarsOf(d, "calendars", f.Calendars), services: services}
 	l.agreements(d, f.Agreements, s, c)
+	for _, file := range sortedKeys(l.calendars) {
+		c.Calendars = append(c.Calendars, l.calendars[file])
+	}
 	return c
 }
 

@@ -8,6 +8,7 @@
 //	steps.go      the way from the period to the money, for an accountant to follow by hand
 //	view.go       the document as the words and figures that every rendering prints
 //	text.go, html.go, index.go   renderings; strip.go draws
+//	calendar.go   what counts as service time, apart from any statement; calendartext.go and calendarsvg.go render it
 //
 // The JSON is the document: text and HTML are made from it alone, with no zone data and no ledger, so a stored statement
 // renders the same for ever. Instants are milliseconds UTC inside and RFC 3339 UTC in the document; pages show them in

@@ -75,6 +75,7 @@ func rootCommand(s streams) *cobra.Command {
 		return usageError{fmt.Errorf("%s: %w; see uptally %s --help", c.Name(), err, c.Name())}
 	})
 	root.AddCommand(
+		calendarCommand(s),
 		demoCommand(s),
 		evaluateCommand(s),
 		probeCommand(s),
