@@ -25,21 +25,36 @@ func TestContractLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contracts := 0
+	if n := workedContracts(t, "../../configs/", files); n < 40 {
+		t.Errorf("got %d contracts, want at least 40", n)
+	}
+}
+
+// Three contracts that are not in the library were written with nothing but docs/agreements.md open; their heads say at
+// which attempt. They are held to the same.
+func TestContractsTriedFromTheManual(t *testing.T) {
+	files, err := filepath.Glob("../../docs/example/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := workedContracts(t, "", files); n != 3 {
+		t.Errorf("got %d contracts, want 3", n)
+	}
+}
+
+// workedContracts evaluates the agreements among files, and returns their number; the others are facts beside them.
+func workedContracts(t *testing.T, dir string, files []string) (contracts int) {
 	for _, file := range files {
-		text, err := fs.ReadFile(configs.Examples, file)
+		text, err := os.ReadFile(dir + file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(text), "\nagreement: ") {
-			continue // facts beside a contract
+		if strings.Contains(string(text), "\nagreement: ") {
+			contracts++
+			t.Run(strings.TrimSuffix(path.Base(file), ".yaml"), func(t *testing.T) { workedPeriods(t, dir+file, string(text)) })
 		}
-		contracts++
-		t.Run(strings.TrimSuffix(path.Base(file), ".yaml"), func(t *testing.T) { workedPeriods(t, "../../configs/"+file, string(text)) })
 	}
-	if contracts < 10 {
-		t.Errorf("got %d contracts, want at least 10", contracts)
-	}
+	return contracts
 }
 
 // workedPeriods evaluates every period that the remarks of a contract name.
