@@ -28,6 +28,7 @@ func stories(t *testing.T) map[string]Statement {
 		"progress":     progress(t),
 		"measured":     measured(t),
 		"services":     services(t),
+		"forms":        forms(t),
 		"weighed":      weighed(t),
 	}
 }
@@ -134,6 +135,33 @@ func weighed(t *testing.T) Statement {
 			row("2026-09-30T00:00:00Z", "2026-10-10T02:00:00Z", agreements.StateUp),
 			row("2026-10-10T02:00:00Z", "2026-10-10T03:00:00Z", agreements.StateDown),
 			row("2026-10-10T03:00:00Z", "2026-11-01T00:00:00Z", agreements.StateUp))})
+}
+
+// Outages of 20, 40 and 31 minutes: 1 + 2 + 2 started half hours at 5 % are 25 %, one hour of the clock has more than 30
+// minutes down: CNY 10.00. Together CNY 3,010.00 of 12,000.00, at most 20 %: CNY 2,400.00. Three outages in a period give
+// the right to terminate, and a claim has 30 days from the end of October.
+func forms(t *testing.T) Statement {
+	a := acme(t)
+	v := &a.Versions[0]
+	v.Ladder, v.Cap = nil, pct("20%")
+	v.Credits = agreements.CreditTerms{
+		Blocks:    &agreements.Blocks{Each: 30 * uptally.Minute, Percent: pct("5%"), OnOutage: true},
+		FreeHours: &agreements.FreeHours{Over: 30 * uptally.Minute, Fee: big.NewRat(1000, 1)},
+		Smallest:  big.NewRat(100, 1), Form: agreements.CreditVoucher,
+		Claim: &agreements.ClaimTerms{Within: 30 * 24 * uptally.Hour, Of: agreements.ClaimPeriodEnd, Evidence: []string{"dates and times"}},
+		Rights: []agreements.Right{
+			{Name: "terminate", When: agreements.RightWhen{Outages: 3, Minimum: 15 * uptally.Minute}},
+			{Name: "new terms", When: agreements.RightWhen{Below: pct("99.9%"), Periods: 2, InARow: true}},
+		},
+	}
+	return fromTimeline(t, a, issued, nil, agreements.Timeline{Service: "portal", Stretches: rows(
+		row("2026-08-31T00:00:00Z", "2026-10-05T10:00:00Z", agreements.StateUp),
+		row("2026-10-05T10:00:00Z", "2026-10-05T10:20:00Z", agreements.StateDown),
+		row("2026-10-05T10:20:00Z", "2026-10-12T10:00:00Z", agreements.StateUp),
+		row("2026-10-12T10:00:00Z", "2026-10-12T10:40:00Z", agreements.StateDown),
+		row("2026-10-12T10:40:00Z", "2026-10-19T10:45:00Z", agreements.StateUp),
+		row("2026-10-19T10:45:00Z", "2026-10-19T11:16:00Z", agreements.StateDown),
+		row("2026-10-19T11:16:00Z", "2026-11-01T00:00:00Z", agreements.StateUp))})
 }
 
 func TestGoldenStatements(t *testing.T) {
