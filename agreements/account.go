@@ -56,7 +56,7 @@ type Account struct {
 	// in full. Beside is how many counted requests lay only in part inside eligible time and were left out.
 	Weights []Weight
 	Beside  int64
-	// Extremes: each outage is rounded by itself, so that the bounds are the least and the greatest figure of the tracks.
+	// Extremes: lengths are rounded, so that the bounds are the least and the greatest figure of the three tracks.
 	Extremes bool
 	// Judged is the availability as the target and the rows see it: rounded where the version says so.
 	Judged Bounds

@@ -27,7 +27,7 @@ func (c *computation) figure(a *Account) {
 		c.leftOut = undecided
 	}
 	a.Figure = c.fractions(a)
-	a.Extremes, a.Scale = c.terms.Length.Each(), c.use.scale
+	a.Extremes, a.Scale = c.terms.Length.Rounds(), c.use.scale
 	a.Availability = a.Figure.bounds()
 	if a.Extremes {
 		a.Availability = a.Availability.ordered()

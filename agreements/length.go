@@ -18,9 +18,10 @@ type LengthTerms struct {
 	Slots bool
 }
 
-// Each reports whether every outage is rounded by itself. Then less downtime can count for more, and the bounds of a
-// figure are the least and the greatest over the three tracks.
-func (l LengthTerms) Each() bool { return l.Unit > 0 && !l.Slots && !l.Sum }
+// Rounds reports whether lengths are rounded at all. Then less downtime can weigh more: two short outages more than the one
+// that joins them, or as much of a denominator that leaves out what is unknown. The bounds of a figure are then the least
+// and the greatest over the three tracks.
+func (l LengthTerms) Rounds() bool { return l.Unit > 0 }
 
 // Of returns what the downtime of a track counts for, in milliseconds.
 func (l LengthTerms) Of(down Set, zone *time.Location) int64 {

@@ -74,6 +74,20 @@ func TestRoundingEachOutageUp(t *testing.T) {
 	}
 }
 
+// Ten seconds down and twenty unknown in one minute touch the same slot: the likely figure divides the same minute by less
+// than the low bound does, and is the least of the three.
+func TestTouchedSlotBesideTheUnknown(t *testing.T) {
+	a := agreement(time.UTC)
+	a.Versions[0].Length = LengthTerms{Unit: uptally.Minute, Slots: true, Up: true}
+	from := ms("2026-06-01T00:00:00Z")
+	down, unknown := NewSet(Interval{from, from + 10_000}), NewSet(Interval{from + 10_000, from + 30_000})
+	got := compute(t, a, period(t, "2026-06", time.UTC), map[string]Tracks{"s": {Certain: down, Point: down, Possible: Union(down, unknown), Unknown: unknown}})
+	// 1 − 60/2,591,980 and 1 − 60/2,592,000
+	if b := got.Availability; b.Low.RatString() != "129596/129599" || b.Point != b.Low || b.High.RatString() != "43199/43200" {
+		t.Errorf("got %v %v %v", b.Low, b.Point, b.High)
+	}
+}
+
 func TestJudging(t *testing.T) {
 	for _, c := range []struct {
 		figure string

@@ -127,9 +127,27 @@ func (a *Agreement) Parts(p Interval) ([]VersionPart, error) {
 		return fail("no version covers the whole period")
 	}
 	for i := range parts {
-		parts[i].Days, parts[i].Of = a.days(parts[i].At), a.days(p)
+		parts[i].Days, parts[i].Of = a.days(parts[i].At), max(a.days(p), a.uncut(parts[i]))
 	}
 	return parts, nil
+}
+
+// uncut is the number of days that the period of a part has where its version's beginning or end cuts it short, else 0.
+// The fee of such a period is that share of the fee, as in a period that versions split.
+func (a *Agreement) uncut(part VersionPart) int64 {
+	v := part.Version
+	first, end := v.span(localDate(part.At.From, a.Zone))
+	if v.Period == RollingDays {
+		return 0
+	}
+	for i, s := range a.starts() {
+		at, own := s.Start(a.Zone), &a.Versions[i] == v
+		begins := own && at == part.At.From && first.compare(s) < 0 && (i > 0 || v.Change == ChangeSplit)
+		if begins || !own && at == part.At.To && s.compare(end) < 0 {
+			return first.daysTo(end)
+		}
+	}
+	return 0
 }
 
 // days counts the local days that p touches.

@@ -165,6 +165,33 @@ func TestSplitPeriod(t *testing.T) {
 	}
 }
 
+// A period that the beginning of its version cuts short has its days' share of the fee: 21 of 31 days of 2000.00, and 61 of
+// the 365 of a year.
+func TestFeeOfACutPeriod(t *testing.T) {
+	for _, c := range []struct {
+		change ChangeTerm
+		kind   PeriodKind
+		day    string
+		want   int64
+	}{
+		{ChangeSplit, EveryMonths, "2026-10-20", 135484},
+		{ChangeSplit, EveryMonths, "2026-10-02", 32258}, // 10 of 31 days of 1000.00
+		{ChangeSplit, EveryMonths, "2026-11-20", 200000},
+		{ChangeNextPeriod, Year, "2026-12-01", 33425}, // 334.246…
+		{ChangeNextPeriod, Year, "2027-12-01", 200000},
+	} {
+		a := changing(t, "2026-10-11", c.change, c.kind)
+		a.Versions[1].PeriodCount, a.Versions[1].PeriodFrom = 1, Date{2026, time.January, 1}
+		p, err := a.ParsePeriod(c.day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := compute(t, a, p, map[string]Tracks{"s": {}}); got.Terms.Fee != c.want {
+			t.Errorf("%s: got a fee of %d for %s, want %d", c.day, got.Terms.Fee, daysOf(p, time.UTC), c.want)
+		}
+	}
+}
+
 func TestChangeIsAskedFor(t *testing.T) {
 	for _, c := range []struct {
 		from string

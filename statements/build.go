@@ -87,7 +87,7 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 	for _, p := range a.Applied {
 		out.Applied = append(out.Applied, newApplied(p, d.entries))
 	}
-	if a.Period != d.period {
+	if a.Period != d.period || a.Days != a.DaysOf {
 		out.Part = &PeriodPart{interval(a.Period), a.Terms.From.String(), a.Days, a.DaysOf}
 	}
 	out.Fractions, out.Judged, out.Parts, out.Weights = fractions(a), judged(a), newParts(a), newWeights(a)

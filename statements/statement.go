@@ -111,7 +111,7 @@ type Account struct {
 }
 
 // Fractions are 1 − lost ÷ of for each track, as exact fractions. Unit is ms, parts or events. Extremes: the bounds are the least
-// and the greatest of the three, since each outage is rounded by itself.
+// and the greatest of the three, since lengths are rounded.
 type Fractions struct {
 	Unit     string   `json:"unit"`
 	Certain  Fraction `json:"certain"`

@@ -151,7 +151,7 @@ func (w *stepWriter) availability() {
 	case b.Low == b.Point && b.Point == b.High:
 	case f.Extremes:
 		numbers := "1 − " + f.Certain.words() + "; 1 − " + f.Point.words() + "; 1 − " + f.Possible.words()
-		w.add("Lower bound", "the least of the figures by certain, likely and possible downtime, since each outage is rounded by itself", numbers, b.Low.Percent)
+		w.add("Lower bound", "the least of the figures by certain, likely and possible downtime, since rounding can turn their order", numbers, b.Low.Percent)
 		w.add("Upper bound", "the greatest of them", numbers, b.High.Percent)
 	default:
 		line("Lower bound", "1 − possible downtime ÷ D", f.Possible, b.Low)
