@@ -16,8 +16,7 @@ type CreditTerms struct {
 	Affected  *AffectedShare
 	// BestOf pays the greatest of several forms; otherwise they add up.
 	BestOf bool
-	// NoDoubleUse: downtime that one form pays for is not down for the next, in the order of forms. Time that an earlier
-	// credit used, where an entry says so, is down for none.
+	// NoDoubleUse: downtime that one form pays for is not down for the next, in the order of forms.
 	NoDoubleUse bool
 	// CapPerOutage is the most that a form pays for one outage, as a share of the fee; nil is no such cap.
 	CapPerOutage *big.Rat

@@ -13,7 +13,9 @@
 //	compute.go    A8      contract rules on each track, in their order
 //	figure.go     A9      every millisecond in one class, exact availability; account.go what comes out
 //	outage.go             each outage, and what became of it, in words
-//	credit.go     A10     the tier and the money
+//	credit.go     A10     what the forms pay, their sum or best, caps, one rounding; creditterms.go which there are
+//	form.go               what a form reckons with: ladder.go blocks.go multiple.go shortfall.go durations.go hours.go
+//	claim.go              until when a credit must be claimed; right.go what happens again and again gives a right
 //
 // Instants are int64 milliseconds UTC; intervals are half open.
 // Source of the rules A1–A10: docs/measuring.md.
