@@ -8,9 +8,12 @@
 //	vote.go       A3      the sites' vote at each instant
 //	track.go      A4–A7   outages and the tracks certain ⊆ point ⊆ possible
 //	calendar.go   the service window; period.go the period's instants
+//	periodic.go   which period a day is in, and which version judges which part of it
+//	use.go        the time in service; clock.go when an outage begins to count
 //	terms.go      the words of a contract; ladder.go which row of its credits holds; share.go its figures
 //	entry.go      what people record; maintenance.go what of it qualifies as an exclusion
 //	compute.go    A8      contract rules on each track, in their order
+//	length.go     the unit of downtime; judging.go the rounding before the figure is judged
 //	figure.go     A9      every millisecond in one class, exact availability; account.go what comes out
 //	outage.go             each outage, and what became of it, in words
 //	credit.go     A10     what the forms pay, their sum or best, caps, one rounding; creditterms.go which there are
