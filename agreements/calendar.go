@@ -161,7 +161,7 @@ func (c Calendar) Validate() []uptally.Problem {
 	switch {
 	case c.Always && spans+len(c.Dates) > 0:
 		ps = append(ps, uptally.Problem{Path: "always", Got: "true", Want: "no hours beside it"})
-	case !c.opens():
+	case !c.opens(Date{}):
 		ps = append(ps, uptally.Problem{Path: "weekly", Want: "hours on some day: this window never opens"})
 	}
 	return ps

@@ -161,6 +161,8 @@ func (v *Version) validateTop(path string, t Tier) []uptally.Problem {
 		return nil
 	case c > 0:
 		want += ", or above_target: allowed; otherwise a row that pays although the target is met is taken for a slip"
+	default:
+		want += ", or holes: pay_nothing; between them no row holds"
 	}
 	return []uptally.Problem{{Path: path + "." + t.upperKey(), Got: t.Upper.Text, Want: want}}
 }

@@ -246,7 +246,7 @@ func (v *Version) validate(p *problems, path string, c Currency) {
 	p.names(v.Services, path+"services", "the name of a service")
 	v.validateCombination(p, path)
 	v.validateMeasure(p, path)
-	p.want(v.Window.opens(), path+"window", v.Window.Name, "a calendar that opens at some time, such as 24x7")
+	p.want(v.Window.opens(v.From), path+"window", v.Window.Name, "a calendar that opens at some time"+sinceWords(v.Window, v.From)+", such as 24x7")
 	v.validateMaintenance(p, path+"maintenance.")
 	p.names(v.Exclusions.Causes, path+"exclusions.causes", "a cause such as force majeure")
 	v.Outage.validate(p, path+"outage.")
@@ -282,10 +282,23 @@ func (o OutageTerms) validate(p *problems, path string) {
 		path+"unreported", "", "counts or nothing: what becomes of an outage that nobody reported")
 }
 
-// opens reports whether any hours are written.
-func (c Calendar) opens() bool {
+// opens reports whether any hours are written for a day from then on, or for the one before, whose hours may run over.
+func (c Calendar) opens(from Date) bool {
 	some := func(day []ClockSpan) bool { return len(day) > 0 }
-	return c.Always || slices.ContainsFunc(c.Weekly[:], some) || slices.ContainsFunc(slices.Collect(maps.Values(c.Dates)), some)
+	for d, day := range c.Dates {
+		if some(day) && !d.next().civil().Before(from.civil()) {
+			return true
+		}
+	}
+	return c.Always || slices.ContainsFunc(c.Weekly[:], some)
+}
+
+// sinceWords names the day where a calendar opens, but never again.
+func sinceWords(c Calendar, from Date) string {
+	if c.opens(Date{}) {
+		return " from " + from.String() + " on"
+	}
+	return ""
 }
 
 // validateFees wants a fee base wherever a ladder pays a part of it.

@@ -60,7 +60,7 @@ func TestEveryProblemOfAnAgreementAtOnce(t *testing.T) {
 		`versions[0].fees.api: got "-0.01", want an amount of zero or more`,
 		`versions[0].fees.api: got "-0.01", want a service of this version`,
 		`versions[0].fee: got nothing, want the fee that credits are a part of, such as "12000.00"`,
-		`versions[0].credits[0].below: got "99.9%", want 100.9%, the target, as the best row's bound`,
+		`versions[0].credits[0].below: got "99.9%", want 100.9%, the target, as the best row's bound, or holes: pay_nothing; between them no row holds`,
 		`versions[0].cap: got "150%", want at most 100%, or above_fee: allowed beside it; otherwise a credit above the whole fee is taken for a slip`,
 		`versions[0].charge: got nothing, want proven, point or max`,
 		`versions[1].from: got "2026-05-01", want a day after 2026-05-01, the version before`,
@@ -97,7 +97,7 @@ func TestLadderProblems(t *testing.T) {
 		{
 			"a hole between the target and the best row",
 			[]Tier{below("99.5%", "10%")},
-			[]string{`versions[0].credits[0].below: got "99.5%", want 99.9%, the target, as the best row's bound`},
+			[]string{`versions[0].credits[0].below: got "99.5%", want 99.9%, the target, as the best row's bound, or holes: pay_nothing; between them no row holds`},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

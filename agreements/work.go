@@ -242,7 +242,7 @@ func (v *Version) validateMaintenance(p *problems, path string) {
 func (w WorkRules) validate(p *problems, path string) {
 	p.span(w.Notice, path+"notice")
 	p.want(w.NoticeDays >= 0, path+"notice.business_days", fmt.Sprint(w.NoticeDays), "a number of days above zero")
-	p.want(w.NoticeDays == 0 || w.Calendar.Name == "" || w.Calendar.opens(), path+"notice.calendar", w.Calendar.Name, "a calendar that opens on some day")
+	p.want(w.NoticeDays == 0 || w.Calendar.Name == "" || w.Calendar.opens(Date{}), path+"notice.calendar", w.Calendar.Name, "a calendar that opens on some day")
 	for i, h := range w.Hours {
 		at := fmt.Sprintf("%shours[%d].", path, i)
 		p.want(len(h.On) > 0, at+"on", "", "the days on which the hours begin, such as [sat, sun]")
