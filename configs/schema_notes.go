@@ -323,5 +323,7 @@ func schemaNotes() map[string]note {
 		"fact.users":        {is: "The users hit."},
 		"fact.share":        {is: "The share of users hit, such as 25%."},
 		"fact.replaces":     {is: "The id of the fact that this one corrects."},
+		"fact.ical":         {is: "An iCalendar file of planned work, in place of from and to."},
+		"fact.time_zone":    {is: "The zone of its local times."},
 	}
 }

@@ -22,7 +22,7 @@ func (s *Statement) check() error {
 	var t Total
 	for i := range s.Accounts {
 		a := &s.Accounts[i]
-		if err := errors.Join(a.check(p), a.checkParts(s.Version.Terms.rule())); err != nil {
+		if err := errors.Join(a.check(p), a.checkParts(s.termsOf(a).rule())); err != nil {
 			return fmt.Errorf("account %q: %w", a.Service, err)
 		}
 		t.Fee.Minor += a.Credit.Fee.Minor

@@ -26,7 +26,7 @@ type CreditFigures struct {
 	Value      string `json:"value,omitempty"`
 }
 
-func (s *Statement) creditFigures(c Credit) CreditFigures {
+func (s *Statement) creditFigures(c Credit, terms *Terms) CreditFigures {
 	r := c.Charged
 	if r.UncappedMinor == "" {
 		return CreditFigures{}
@@ -37,7 +37,7 @@ func (s *Statement) creditFigures(c Credit) CreditFigures {
 		Allowance: nOverD(r.figure("allowance_seconds")), Excess: nOverD(r.figure("excess_seconds")),
 		Uncapped: majorText(r.UncappedMinor, len(decimals)),
 	}
-	if t := s.Version.Terms.CreditTerms; t != nil && t.Smallest != "" {
+	if t := terms.CreditTerms; t != nil && t.Smallest != "" {
 		f.BeforeRule = majorText(r.BeforeMinor, len(decimals))
 	}
 	for _, p := range r.Parts {

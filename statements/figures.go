@@ -40,7 +40,9 @@ type Figures struct {
 	// Availability and Percent are empty where there is none. Percent is cut off, without its sign.
 	Availability string `json:"availability_exact"`
 	Percent      string `json:"availability_percent"`
-	Fee          string `json:"fee"`
+	// Judged is the percentage as the contract rounds it before judging; only where it does.
+	Judged string `json:"judged_percent,omitempty"`
+	Fee    string `json:"fee"`
 	// Tier is the row of the ladder in words; nil where none holds.
 	Tier *string `json:"tier"`
 	// UserMinutes are the users' minutes in the denominator and, of them, those lost; only where downtime is weighed by users.
@@ -86,6 +88,7 @@ func (s *Statement) figures(a *Account) (Figures, error) {
 	if err != nil {
 		return Figures{}, err
 	}
+	terms := s.termsOf(a)
 	row := a.Credit.Charged
 	exact, err := majorExact(row)
 	if err != nil {
@@ -96,15 +99,30 @@ func (s *Statement) figures(a *Account) (Figures, error) {
 		Maintenance: decimalSeconds(maintenance), Eligible: decimalSeconds(a.EligibleMS), Denominator: denominator,
 		Down: down, Availability: availability, Percent: strings.TrimSuffix(a.Availability.Point.Percent, "%"),
 		Fee: amount(a.Credit.Fee), CreditPercent: strings.TrimSuffix(row.Percent, "%"), CreditExact: exact, Credit: amount(row.Amount),
-		CreditFigures: s.creditFigures(a.Credit),
+		CreditFigures: s.creditFigures(a.Credit, terms),
 	}
-	if m := s.Version.Terms.Measure; m != nil && m.Users > 0 {
+	if m := terms.Measure; m != nil && m.Users > 0 {
 		f.UserMinutes, f.UserMinutesDown = a.userMinutes(m.Users)
 	}
 	if row.Tier != "" {
 		f.Tier = &row.Tier
 	}
+	if a.Judged != nil && terms.Time != nil && terms.Time.Judge != nil {
+		if r, ok := parseExact(a.Judged.Point.Exact); ok {
+			f.Judged = r.Mul(r, big.NewRat(100, 1)).FloatString(terms.Time.Judge.Places)
+		}
+	}
 	return f, nil
+}
+
+// termsOf are those of the version that judges an account.
+func (s *Statement) termsOf(a *Account) *Terms {
+	for i := range s.Further {
+		if a.Part != nil && a.Part.VersionFrom == s.Further[i].From {
+			return &s.Further[i].Terms
+		}
+	}
+	return &s.Version.Terms
 }
 
 // point is the downtime and the denominator of the likely figure in seconds: exact decimal text, or a fraction where

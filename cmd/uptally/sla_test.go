@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // slaCase is a worked case of testdata/sla.json: terms and facts, the figures under the first reading of the contract, and
@@ -35,8 +37,6 @@ type slaInput struct {
 
 // waiting are the readings that the language cannot say yet, with the word each waits for.
 var waiting = map[string]string{
-	"user-minutes-and-rounding/01":   "judged_percent",
-	"user-minutes-and-rounding/02":   "judged_percent",
 	"maintenance-overlaps-outage/02": "maintenance.denominator: add_back",
 	"maintenance-overlaps-outage/03": "maintenance.denominator: add_back",
 }
@@ -44,21 +44,22 @@ var waiting = map[string]string{
 // Each reading of each case is a folder testdata/sla/CASE/NN-READING of files as people write them; 00 is the case itself,
 // NN its NNth other reading. A reading that begins with WRONG has none: its figures must not come out of 00.
 func TestSLACases(t *testing.T) {
+	g := slaGate{figuresSchema(t)}
 	for _, c := range slaCases(t) {
 		first := folders(t, c.ID, 0)
-		t.Run(c.ID+"/00", func(t *testing.T) { checkReading(t, c.ID+"/00", first, c.Input.period(t), c.Expected) })
+		t.Run(c.ID+"/00", func(t *testing.T) { g.checkReading(t, c.ID+"/00", first, c.Input.period(t), c.Expected) })
 		for i, alt := range c.Alternatives {
 			name := fmt.Sprintf("%s/%02d", c.ID, i+1)
 			if strings.HasPrefix(alt.Reading, "WRONG") {
 				t.Run(name, func(t *testing.T) {
-					if len(differences(t, first, c.Input.period(t), alt.Expected)) == 0 {
+					if len(g.differences(t, first, c.Input.period(t), alt.Expected)) == 0 {
 						t.Errorf("the figures of %q came out", alt.Reading)
 					}
 				})
 				continue
 			}
 			in := c.Input.with(alt.Change)
-			t.Run(name, func(t *testing.T) { checkReading(t, name, folders(t, c.ID, i+1), in.period(t), alt.Expected) })
+			t.Run(name, func(t *testing.T) { g.checkReading(t, name, folders(t, c.ID, i+1), in.period(t), alt.Expected) })
 		}
 	}
 	if len(waiting) > 0 && !testing.Short() {
@@ -66,9 +67,12 @@ func TestSLACases(t *testing.T) {
 	}
 }
 
+// slaGate holds readings to their figures, and what evaluate prints to its schema.
+type slaGate struct{ schema *jsonschema.Schema }
+
 // checkReading demands every figure of a reading; one that waits for a word must still fail.
-func checkReading(t *testing.T, name string, folders []string, period string, want map[string]any) {
-	wrong := differences(t, folders, period, want)
+func (g slaGate) checkReading(t *testing.T, name string, folders []string, period string, want map[string]any) {
+	wrong := g.differences(t, folders, period, want)
 	word, waits := waiting[name]
 	switch {
 	case waits && len(wrong) == 0:
@@ -144,10 +148,10 @@ func folders(t *testing.T, id string, n int) []string {
 }
 
 // differences evaluates the folders of a reading and says what is not as the case has it.
-func differences(t *testing.T, folders []string, period string, want map[string]any) []string {
+func (g slaGate) differences(t *testing.T, folders []string, period string, want map[string]any) []string {
 	var all []output
 	for _, f := range folders {
-		out, complaint := evaluateFolder(t, f, period)
+		out, complaint := g.evaluate(t, f, period)
 		if complaint != "" {
 			return []string{complaint}
 		}
@@ -162,8 +166,8 @@ type output struct {
 	Total   map[string]any   `json:"total"`
 }
 
-// evaluateFolder runs evaluate on what a folder holds. Counts that several readings share stand beside their folders.
-func evaluateFolder(t *testing.T, folder, period string) (output, string) {
+// evaluate runs evaluate on what a folder holds. Counts that several readings share stand beside their folders.
+func (g slaGate) evaluate(t *testing.T, folder, period string) (output, string) {
 	args := []string{"evaluate", "-a", filepath.Join(folder, "agreement.yaml"), "--period", period, "--format", "json"}
 	for flag, file := range map[string]string{"--timeline": "timeline.csv", "--facts": "facts.yaml", "--counts": "counts.csv", "--results": "results.csv", "-c": "uptally.yaml"} {
 		for _, path := range []string{filepath.Join(folder, file), filepath.Join(filepath.Dir(folder), file)} {
@@ -176,6 +180,14 @@ func evaluateFolder(t *testing.T, folder, period string) (output, string) {
 	code, stdout, stderr := command(t, args...)
 	if code != exitDone {
 		return output{}, fmt.Sprintf("got exit code %d: %s%s", code, stdout, stderr)
+	}
+	printed(t, stdout)
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(stdout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.schema.Validate(doc); err != nil {
+		return output{}, err.Error()
 	}
 	var out output
 	if err := json.Unmarshal([]byte(stdout), &out); err != nil {
