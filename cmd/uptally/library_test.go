@@ -12,7 +12,8 @@ import (
 	"github.com/uptally/uptally/configs"
 )
 
-// expectation is what a contract of the library says about a period that was computed by hand.
+// expectation is what a contract of the library says about a period that was computed by hand. Behind the credit stand the
+// rights of its chronic rules and whether they hold.
 type expectation struct{ service, availability, row, credit string }
 
 // expectLine is a remark such as "# expect 2026-06 db: availability 719/720, row < 99.9%, credit USD 80.00".
@@ -100,7 +101,11 @@ func evaluated(t *testing.T, file, period string) []expectation {
 	st := printed(t, out).Statement
 	var es []expectation
 	for _, a := range st.Accounts {
-		es = append(es, expectation{a.Service, or(a.Availability.Point.Exact, "none"), or(a.Credit.Charged.Tier, "none"), a.Credit.Charged.Amount.Text})
+		credit := a.Credit.Charged.Amount.Text
+		for _, r := range a.Rights {
+			credit += ", " + r.Name + ": " + r.Holds
+		}
+		es = append(es, expectation{a.Service, or(a.Availability.Point.Exact, "none"), or(a.Credit.Charged.Tier, "none"), credit})
 	}
 	return es
 }
