@@ -104,7 +104,13 @@ func (r FigureRule) Together(parts []Part) Figure {
 		f.Unit = Parts
 	}
 	f.Certain = r.one(parts, func(p *Part) Fraction { return p.extreme(p.Figure.Certain, -1) })
-	f.Point = r.one(parts, func(p *Part) Fraction { return p.Figure.Point })
+	f.Point = r.one(parts, func(p *Part) Fraction {
+		// A fixed denominator can be shorter than the unknown time that leaves it; certain downtime is known all the same.
+		if certain := p.Figure.Certain; p.Figure.Point.Availability() == nil && certain.Lost != nil && certain.Lost.Sign() > 0 {
+			return certain
+		}
+		return p.Figure.Point
+	})
 	f.Possible = r.one(parts, func(p *Part) Fraction { return p.extreme(p.Figure.Possible, 1) })
 	f.known = r.one(parts, func(p *Part) Fraction { return p.Figure.known })
 	return f

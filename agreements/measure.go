@@ -96,9 +96,16 @@ func (c *computation) weigh() (err error) {
 }
 
 // weighedFigure weighs downtime, and the unknown time that leaves the point figure's denominator: of an hour that may
-// have hit a quarter of the users a quarter is in doubt. So the bounds stay in order.
+// have hit a quarter of the users a quarter is in doubt. So the bounds stay in order. A fixed denominator may be shorter
+// than the downtime, which then fills it.
 func (c *computation) weighedFigure(a *Account) Figure {
-	over := func(down Set, of *big.Rat) Fraction { return Fraction{c.weights.of(down), of} }
+	over := func(down Set, of *big.Rat) Fraction {
+		lost := c.weights.of(down)
+		if of.Sign() > 0 && lost.Cmp(of) > 0 {
+			lost = of
+		}
+		return Fraction{lost, of}
+	}
 	whole := big.NewRat(a.Denominator, 1)
 	return Figure{
 		Certain:  over(a.Certain, whole),
