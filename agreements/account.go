@@ -56,6 +56,8 @@ type Account struct {
 	// in full. Beside is how many counted requests lay only in part inside eligible time and were left out.
 	Weights []Weight
 	Beside  int64
+	// Reading is what a measure that is kept or missed came to; nil for any other.
+	Reading *Reading
 	// Extremes: lengths are rounded, so that the bounds are the least and the greatest figure of the three tracks.
 	Extremes bool
 	// Judged is the availability as the target and the rows see it: rounded where the version says so.

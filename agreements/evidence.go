@@ -9,6 +9,8 @@ type Evidence struct {
 	// Plans in any order; at an instant the one with the greatest From not after it is in force.
 	Plans []uptally.Plan
 	Sites []SiteRuns
+	// Days are the same results with their response times, where a measure reads these; figures of time never do.
+	Days []uptally.Day
 }
 
 // SiteRuns is one site's results of a check.

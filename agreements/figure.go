@@ -26,8 +26,8 @@ func (c *computation) figure(a *Account) {
 		a.LeftOut = undecided.Millis()
 		c.leftOut = undecided
 	}
-	a.Figure = c.fractions(a)
 	a.Extremes, a.Scale = c.terms.Length.Rounds(), c.use.scale
+	a.Figure = c.fractions(a)
 	a.Availability = a.Figure.bounds()
 	if a.Extremes {
 		a.Availability = a.Availability.ordered()
@@ -46,6 +46,8 @@ func (c *computation) fractions(a *Account) Figure {
 		return c.terms.Figure.Together(c.parts())
 	}
 	switch {
+	case c.terms.IsReading():
+		return c.readingFigure(a)
 	case c.terms.Events:
 		return c.eventFigure(a)
 	case c.weights != nil:

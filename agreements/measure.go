@@ -53,6 +53,7 @@ func (v *Version) validateMeasure(p *problems, path string) {
 		p.want(m.Restore > 0, path+"restore.within", m.Restore.String(), "a length above zero, such as 4h")
 	}
 	alone := len(v.Services) <= 1 || v.Each
+	p.want(!m.IsReading() || v.Target == nil || v.Target.Cmp(m.Target()) == 0, path+"target", shareText(v.Target), "no target beside a measure with a limit of its own")
 	p.want(alone || !m.IsReading(), path+"services", "", "one service, or each: service, beside a measure that is kept or missed")
 	p.want(alone || m.ErrorMean == nil && !m.Events || v.Figure != FigureTogether, path+"figure", "", "sum, mean, worst or weighted, or each: service, since rates of several services are no timeline")
 	v.Weighing.validate(p, path)
@@ -72,7 +73,7 @@ func (in Input) tracksOf(v *Version, service string, period Interval) (t ratedTr
 	switch {
 	case v.MeasureTerms.counts():
 		return v.countedTracks(in.Counts, service, period, int64(v.Bridge))
-	case v.Events && !ok:
+	case (v.Events || v.Response != nil || v.Loss != nil) && !ok:
 		t.Tracks, err = coverTracks(in.Counts, service)
 		return t, err
 	case !ok:

@@ -11,12 +11,16 @@ type tierFile struct {
 	Above   *share   `yaml:"above"`
 	Percent *percent `yaml:"percent"`
 	Days    *number  `yaml:"days"`
+	Missed  *bool    `yaml:"missed"`
 }
 
 // shares are the target and what else is a part of one.
 func (c versionCompiler) shares(f versionFile, v *agreements.Version) {
 	if f.Target != nil {
 		v.Target = f.Target.Rat
+	}
+	if limit := v.MeasureTerms.Target(); limit != nil && f.Target == nil {
+		v.Target = limit
 	}
 	insufficient := f.Insufficient
 	if insufficient == nil {
@@ -45,7 +49,7 @@ func (c versionCompiler) credits(f versionFile, v *agreements.Version) {
 	}
 	c.fees(f, v)
 	for i, t := range f.Credits {
-		if tier, ok := c.tier(item("credits", i), t); ok {
+		if tier, ok := c.tier(item("credits", i), c.missed(item("credits", i), t, v)); ok {
 			v.Ladder = append(v.Ladder, tier)
 		}
 	}
@@ -54,6 +58,20 @@ func (c versionCompiler) credits(f versionFile, v *agreements.Version) {
 		c.d.breakAt(c.at("credits"))
 	}
 	c.forms(f.formsFile, v)
+}
+
+// missed turns a row that pays when the promise is missed into one below the target.
+func (c versionCompiler) missed(key string, f tierFile, v *agreements.Version) tierFile {
+	switch {
+	case f.Missed == nil:
+	case !*f.Missed || f.Below != nil || f.AtMost != nil || f.AtLeast != nil || f.Above != nil:
+		c.d.complain(c.at(key+".missed"), "true, and no bound beside it")
+	case v.Target == nil:
+		c.d.breakAt(c.at(key)) // without a promise nothing can be missed; that is said of the target
+	default:
+		f.Below = &share{Rat: v.Target, text: agreements.FormatShare(v.Target)}
+	}
+	return f
 }
 
 func (c versionCompiler) fees(f versionFile, v *agreements.Version) {

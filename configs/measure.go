@@ -12,6 +12,9 @@ type measureFile struct {
 	Errors    *errorsFile    `yaml:"errors"`
 	ErrorMean *errorMeanFile `yaml:"error_mean"`
 	Events    string         `yaml:"events"`
+	Response  *responseFile  `yaml:"response_time"`
+	Loss      *lossFile      `yaml:"packet_loss"`
+	Restore   *restoreFile   `yaml:"restore"`
 }
 
 type errorsFile struct {
@@ -25,6 +28,22 @@ type errorsFile struct {
 type errorMeanFile struct {
 	Every *uptally.Duration `yaml:"every"`
 	Empty *share            `yaml:"empty"`
+}
+
+type responseFile struct {
+	Mean       *uptally.Duration `yaml:"mean"`
+	Over       *uptally.Duration `yaml:"over"`
+	Percentile *percent          `yaml:"percentile"`
+	AtMost     string            `yaml:"at_most"`
+	Failed     string            `yaml:"failed"`
+}
+
+type lossFile struct {
+	AtMost *share `yaml:"at_most"`
+}
+
+type restoreFile struct {
+	Within *uptally.Duration `yaml:"within"`
 }
 
 // weighingFile is by whom downtime is weighed.
@@ -53,6 +72,19 @@ func (c versionCompiler) measure(f measureFile, v *agreements.Version) {
 	if f.Events != "" {
 		v.Events = choose(c.d, c.at("events"), f.Events, option[bool]{"ratio", true})
 	}
+	if f.Response != nil {
+		v.Response = c.response(*f.Response)
+	}
+	if f.Loss != nil {
+		if v.Loss = ratOf(f.Loss.AtMost); v.Loss == nil {
+			c.d.complain(c.at("packet_loss.at_most"), "the largest share that may be lost, such as 0.1%")
+		}
+	}
+	if f.Restore != nil {
+		if v.Restore = or(f.Restore.Within, 0); v.Restore <= 0 {
+			c.d.complain(c.at("restore.within"), "a length above zero, such as 4h")
+		}
+	}
 }
 
 func (c versionCompiler) errors(f errorsFile) *agreements.ErrorSlots {
@@ -74,4 +106,39 @@ func ratOf(s *share) *big.Rat {
 		return nil
 	}
 	return s.Rat
+}
+
+// response reads one of the three limits; at_most is a share beside over and a length beside percentile.
+func (c versionCompiler) response(f responseFile) *agreements.ResponseTerms {
+	r := &agreements.ResponseTerms{}
+	wrong := func() *agreements.ResponseTerms {
+		c.d.breakAt(c.at("target")) // it would have come from here
+		c.d.complain(c.at("response_time"), "{ mean: 45ms }, { over: 300ms, at_most: 1% } or { percentile: 95, at_most: 300ms }")
+		return nil
+	}
+	var limit uptally.Duration
+	var err error
+	switch {
+	case f.Mean != nil && f.Over == nil && f.Percentile == nil && f.AtMost == "":
+		r.Mean, limit = true, *f.Mean
+	case f.Over != nil && f.Mean == nil && f.Percentile == nil:
+		var s share
+		err = s.UnmarshalText([]byte(f.AtMost))
+		r.Share, limit = s.Rat, *f.Over
+	case f.Percentile != nil && f.Percentile.Rat != nil && f.Mean == nil && f.Over == nil:
+		r.Percentile = f.Percentile.Rat
+		err = limit.UnmarshalText([]byte(f.AtMost))
+	default:
+		return wrong()
+	}
+	if err != nil || limit <= 0 {
+		return wrong()
+	}
+	r.Limit = int64(limit) * 1000
+	if !r.Mean {
+		r.FailedOver = choose(c.d, c.at("response_time.failed"), f.Failed, option[bool]{"over", true}, option[bool]{"left_out", false})
+	} else if f.Failed != "" {
+		c.d.complain(c.at("response_time.failed"), "no such key beside mean, which is of answers only")
+	}
+	return r
 }

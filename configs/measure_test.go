@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"math/big"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -91,5 +92,71 @@ func TestLoadCounts(t *testing.T) {
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}
+
+// A measure with a limit of its own is the promise: there is no target, and a row pays when it is missed.
+func TestReadingWords(t *testing.T) {
+	share := func(text string) *big.Rat {
+		r, err := agreements.ParseShare(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	base := []string{"services: [portal]", `fee: "900.00"`, "credits: [{ missed: true, percent: 10 }]"}
+	for _, c := range []struct {
+		line, target string
+		want         agreements.MeasureTerms
+	}{
+		{"response_time: { mean: 45ms }", "100%", agreements.MeasureTerms{Response: &agreements.ResponseTerms{Limit: 45_000, Mean: true}}},
+		{"response_time: { over: 300ms, at_most: 1%, failed: over }", "99%", agreements.MeasureTerms{Response: &agreements.ResponseTerms{Limit: 300_000, Share: share("1%"), FailedOver: true}}},
+		{"response_time: { percentile: 95, at_most: 300ms, failed: left_out }", "95%", agreements.MeasureTerms{Response: &agreements.ResponseTerms{Limit: 300_000, Percentile: share("95%")}}},
+		{"packet_loss: { at_most: 0.1% }", "99.9%", agreements.MeasureTerms{Loss: share("0.1%")}},
+		{"restore: { within: 4h }", "100%", agreements.MeasureTerms{Restore: 4 * uptally.Hour}},
+	} {
+		v, err := contract(t, append(base, c.line)...)
+		if err != nil || !reflect.DeepEqual(v.MeasureTerms, c.want) || v.Target.Cmp(share(c.target)) != 0 || v.Ladder[0].Words() != "< "+c.target {
+			t.Errorf("%s: got %+v, target %v, %v; want %+v, %s", c.line, v.MeasureTerms, v.Target, err, c.want, c.target)
+		}
+	}
+}
+
+func TestReadingProblems(t *testing.T) {
+	base := []string{"services: [portal]", `fee: "900.00"`, "credits: [{ missed: true, percent: 10 }]"}
+	for _, c := range []struct{ lines, want string }{
+		{"response_time: { over: 300ms, at_most: 1% }", `:13: versions[0].response_time.failed: got nothing, want over or left_out`},
+		{"response_time: { over: 300ms, at_most: 45ms }", `:13: versions[0].response_time: got "{over: 300ms, at_most: 45ms}", want { mean: 45ms }, { over: 300ms, at_most: 1% } or { percentile: 95, at_most: 300ms }`},
+		{"packet_loss: { at_most: 0.1% }; target: 99%", `:14: versions[0].target: got "99%", want no target beside a measure with a limit of its own`},
+		{"restore: { within: 4h }; services: [portal, mail]", `:14: versions[0].services: got "services", want each key once; it is on line 10 already`},
+	} {
+		_, err := contract(t, append(base, strings.Split(c.lines, "; ")...)...)
+		if err == nil {
+			t.Errorf("%s: got no problem", c.lines)
+			continue
+		}
+		if _, got, _ := strings.Cut(err.Error(), "acme.yaml"); got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.lines, got, c.want)
+		}
+	}
+}
+
+// Recorded results come as days too, with their response times.
+func TestLoadResultsKeepsResponseTimes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results.csv")
+	text := "check,site,at,outcome,response_us,detail\nhome,fra1,1970-01-02T00:00:00Z,up,45000,\nhome,fra1,1970-01-01T23:59:00Z,up,44000,\nhome,ams1,1970-01-01T23:59:30Z,down,0,\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LoadResults(file)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	var times []int64
+	for _, d := range got[0].Days {
+		times = append(times, d.RTT...)
+	}
+	if want := []int64{0, 44_000, 45_000}; !reflect.DeepEqual(times, want) || len(got[0].Days) != 3 {
+		t.Errorf("got %v in %d days, want %v in 3", times, len(got[0].Days), want)
 	}
 }

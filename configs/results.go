@@ -19,11 +19,12 @@ type resultRow struct {
 	check, site string
 	at          int64
 	reason      uptally.Reason
+	rtt         int64
 	line        int
 }
 
 // LoadResults reads recorded results: CSV with the header "check,site,at,outcome,response_us,detail", one row a slot, in
-// any order. The evidence comes sorted by check, site and instant; it has no plans, since the file knows none.
+// any order. The evidence comes sorted by check, site and instant, and in days with the response times; it has no plans, since the file knows none.
 //
 // A detail that is a reason of the outcome, alone or before a semicolon, is the result's reason; a failure without one is
 // unstated, and void and missed rows need one. Two rows about one slot are a problem, whether they agree or not. The
@@ -48,7 +49,9 @@ func (t *table) resultRow(line int, row []string) (resultRow, bool) {
 	at, ok := t.instant(line, "at", row[2])
 	r.at = at
 	r.reason = t.reason(line, row[3], row[5])
-	if us, err := strconv.ParseUint(row[4], 10, 63); err != nil || us > maxRTT {
+	us, err := strconv.ParseUint(row[4], 10, 63)
+	r.rtt = int64(us)
+	if err != nil || us > maxRTT {
 		t.wrong(line, "response_us", shown(row[4]), "microseconds as a whole number, 0 where there was no response")
 	}
 	return r, ok
@@ -87,12 +90,23 @@ func (t *table) evidence(rows []resultRow) []agreements.Evidence {
 	})
 	var all []agreements.Evidence
 	var last resultRow
+	var day []uptally.Result // of the check and site of last
+	fold := func() {
+		if len(day) > 0 {
+			e, d := &all[len(all)-1], day[0]
+			e.Days = append(e.Days, uptally.FoldDay(d.Check, d.Site, uptally.DayOf(d.At), day))
+			day = day[:0]
+		}
+	}
 	for i, r := range rows {
 		newCheck := i == 0 || r.check != last.check
 		newSite := newCheck || r.site != last.site
 		if !newSite && r.at == last.at {
 			t.wrong(r.line, "at", utc(r.at), fmt.Sprintf("one row a slot; line %d has this one", last.line))
 			continue
+		}
+		if newSite || uptally.DayOf(r.at) != uptally.DayOf(last.at) {
+			fold()
 		}
 		if newCheck {
 			all = append(all, agreements.Evidence{Check: r.check})
@@ -103,7 +117,9 @@ func (t *table) evidence(rows []resultRow) []agreements.Evidence {
 		}
 		s := &e.Sites[len(e.Sites)-1]
 		s.Runs = append(s.Runs, uptally.Run{At: r.at, N: 1, Reason: r.reason})
+		day = append(day, uptally.Result{Slot: uptally.Slot{Check: uptally.IDOf(r.check), Site: uptally.IDOf(r.site), At: r.at}, Reason: r.reason, RTT: r.rtt})
 		last = r
 	}
+	fold()
 	return all
 }

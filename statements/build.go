@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 )
 
@@ -21,6 +22,8 @@ type draft struct {
 	accounts   []agreements.Account
 	entries    []agreements.Recorded
 	counts     []agreements.Count
+	// results are the days of the services, with response times, where a measure reads these.
+	results map[string][]uptally.Day
 	// first looks up the first failure that each site saw of an outage; nil where there are no single results.
 	first func(agreements.Edge) ([]Failure, error)
 	// earlier computes the accounts of an earlier period, which chronic rules look at, where the draft's own evidence does
@@ -91,6 +94,7 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 		out.Part = &PeriodPart{interval(a.Period), a.Terms.From.String(), a.Days, a.DaysOf}
 	}
 	out.Fractions, out.Judged, out.Parts, out.Weights = fractions(a), judged(a), newParts(a), newWeights(a)
+	out.Reading = newReading(a)
 	out.Claims, out.Rights = newClaims(a), newRights(d.rights(a))
 	out.Marks = marks(d, a)
 	out.Steps = steps(d, a, &out)

@@ -54,7 +54,7 @@ func Compute(ctx context.Context, in Request) (Statement, error) {
 	}
 	return finish(draft{
 		agreement: in.Agreement, period: in.Period, periodText: in.PeriodText, zoneData: in.ZoneData, now: in.Now, asOf: in.AsOf,
-		evidence: summed, entries: g.entries,
+		evidence: summed, entries: g.entries, results: resultsOf(in.Services, g.checks),
 		first: func(e agreements.Edge) ([]Failure, error) { return firstFailures(ctx, in.Ledger, e) },
 		earlier: func(p agreements.Interval) ([]agreements.Account, error) {
 			before := in
@@ -73,7 +73,7 @@ func Accounts(ctx context.Context, in Request, period agreements.Interval) ([]ag
 	if err != nil {
 		return nil, err
 	}
-	return accounts(draft{agreement: in.Agreement, period: whole, entries: g.entries}, period, g.tracks)
+	return accounts(draft{agreement: in.Agreement, period: whole, entries: g.entries, results: resultsOf(in.Services, g.checks)}, period, g.tracks)
 }
 
 // tracksFunc returns the tracks of a version's services as its terms measure them: versions may bridge holes differently.
@@ -150,7 +150,7 @@ func accounts(d draft, inside agreements.Interval, tracks tracksFunc) ([]agreeme
 		if at.Empty() {
 			continue
 		}
-		in := agreements.Input{Agreement: d.agreement, Period: at, Whole: d.period, Entries: d.entries, Counts: d.counts}
+		in := agreements.Input{Agreement: d.agreement, Period: at, Whole: d.period, Entries: d.entries, Counts: d.counts, Results: d.results}
 		if tracks != nil {
 			if in.Services, err = tracks(p.Version); err != nil {
 				return nil, err
@@ -268,7 +268,7 @@ func (g *gathering) upFor(longer int64, v agreements.Interval) bool {
 }
 
 func (g *gathering) measure(ctx context.Context, read agreements.Interval) error {
-	g.ev.Sites = nil
+	g.ev.Sites, g.ev.Days = nil, nil
 	for _, site := range sitesOf(g.ev.Plans) {
 		days, err := g.in.Ledger.Days(ctx, uptally.IDOf(g.ev.Check), uptally.IDOf(site), uptally.DayOf(read.From), uptally.DayOf(read.To)+1)
 		if err != nil {
@@ -276,6 +276,9 @@ func (g *gathering) measure(ctx context.Context, read agreements.Interval) error
 		}
 		s := agreements.SiteRuns{Site: site}
 		for _, d := range days {
+			if g.terms.IsReading() {
+				g.ev.Days = append(g.ev.Days, sentBefore(d, g.in.Now))
+			}
 			for _, r := range d.Runs {
 				if r = until(r, g.in.Now); r.N > 0 {
 					s.Runs = append(s.Runs, r)
@@ -300,6 +303,33 @@ func sitesOf(plans []uptally.Plan) []string {
 		}
 	}
 	return sites
+}
+
+// sentBefore keeps the results of a day that were sent before now.
+func sentBefore(d uptally.Day, now int64) uptally.Day {
+	if now >= int64(d.Day+2)*uptally.DayMillis {
+		return d
+	}
+	var kept []uptally.Result
+	for r := range d.Results() {
+		if r.SentAt() < now {
+			kept = append(kept, r)
+		}
+	}
+	return uptally.FoldDay(d.Check, d.Site, d.Day, kept)
+}
+
+// resultsOf are the days of each service's checks.
+func resultsOf(services map[string][]string, checks []agreements.Evidence) map[string][]uptally.Day {
+	results := map[string][]uptally.Day{}
+	for service, names := range services {
+		for _, c := range checks {
+			if slices.Contains(names, c.Check) {
+				results[service] = append(results[service], c.Days...)
+			}
+		}
+	}
+	return results
 }
 
 // until keeps the results of a run that were sent before now.

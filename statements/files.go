@@ -23,6 +23,8 @@ type Files struct {
 	ZoneData string
 	// Evidence names the files with their digests.
 	Evidence []File
+
+	results map[string][]uptally.Day
 }
 
 // FromTimelines returns the statement of agreed timelines, one a service. A service of the agreement without one is
@@ -75,6 +77,7 @@ func FromResults(f Files, services map[string][]string, checks []agreements.Evid
 		return Statement{}, err
 	}
 	ev.Kind, ev.Words = "results", f.words("results of probes")
+	f.results = resultsOf(services, checks)
 	return f.finish(ev, tracks)
 }
 
@@ -96,6 +99,6 @@ func (f Files) finish(ev Evidence, tracks tracksFunc) (Statement, error) {
 	ev.Files = append([]File{}, f.Evidence...)
 	return finish(draft{
 		agreement: f.Agreement, period: f.Period, periodText: f.PeriodText, zoneData: f.ZoneData, now: f.Now, asOf: f.Now,
-		evidence: ev, entries: recorded, counts: f.Counts,
+		evidence: ev, entries: recorded, counts: f.Counts, results: f.results,
 	}, tracks)
 }

@@ -44,11 +44,14 @@ type ServiceWeight struct {
 // MeasureTerms are what is judged instead of time down, or by whom downtime is weighed. What an agreement does not use
 // is absent.
 type MeasureTerms struct {
-	Users         int64      `json:"users,omitempty"`
-	WeighAffected bool       `json:"weigh_affected,omitempty"`
-	Errors        *SlotTerms `json:"errors,omitempty"`
-	ErrorMean     *MeanTerms `json:"error_mean,omitempty"`
-	Events        bool       `json:"events,omitempty"`
+	Users         int64          `json:"users,omitempty"`
+	WeighAffected bool           `json:"weigh_affected,omitempty"`
+	Errors        *SlotTerms     `json:"errors,omitempty"`
+	ErrorMean     *MeanTerms     `json:"error_mean,omitempty"`
+	Events        bool           `json:"events,omitempty"`
+	Response      *ResponseTerms `json:"response_time,omitempty"`
+	Loss          string         `json:"packet_loss,omitempty"`
+	RestoreMS     int64          `json:"restore_within_ms,omitempty"`
 }
 
 // SlotTerms make a slot down as a whole: more errors than Limit, or that many where Inclusive.
@@ -90,7 +93,7 @@ func newCombination(v *agreements.Version) *CombinationTerms {
 
 // newMeasure is nil where time down is judged and nothing weighed.
 func newMeasure(v *agreements.Version) *MeasureTerms {
-	t := MeasureTerms{Users: v.Users, WeighAffected: v.Affected, Events: v.Events}
+	t := MeasureTerms{Users: v.Users, WeighAffected: v.Affected, Events: v.Events, Response: newResponse(v.Response), Loss: ratText(v.Loss), RestoreMS: int64(v.Restore)}
 	if e := v.Errors; e != nil {
 		t.Errors = &SlotTerms{int64(e.Every), ratText(e.Limit), e.AtLeast, e.Requests, emptyNames[e.Empty]}
 	}
@@ -102,6 +105,9 @@ func newMeasure(v *agreements.Version) *MeasureTerms {
 	}
 	return &t
 }
+
+// besideTime is said of a measure that is not of time.
+const besideTime = "where the time went is shown beside it and has no part in the figure"
 
 // measureWords say what is judged and how downtime is weighed, one sentence each.
 func measureWords(v *agreements.Version) []string {
@@ -118,8 +124,10 @@ func measureWords(v *agreements.Version) []string {
 	case v.ErrorMean != nil:
 		w = append(w, fmt.Sprintf("Measured by requests: the availability is 100%% less the plain mean of the error rates of all slots of %s; without requests the rate is %s.",
 			v.ErrorMean.Every, percent(v.ErrorMean.Empty)))
+	case v.IsReading():
+		w = append(w, readingWords(v)+"; "+besideTime+".")
 	case v.Events:
-		w = append(w, "Measured by requests: the availability is the part of all requests of the period that were good.")
+		w = append(w, "Measured by requests: the availability is the part of all requests of the period that were good; "+besideTime+".")
 	}
 	switch {
 	case v.Users > 0:
@@ -199,6 +207,11 @@ func (w *stepWriter) weighed() {
 func (w *stepWriter) figureRule() string {
 	rule := "1 − likely downtime ÷ (D − U′)"
 	switch {
+	case w.a.Terms.IsReading():
+		rule = "the part within the limit: 1 − over or lost ÷ all"
+		if r := w.a.Terms.Response; r != nil && r.Mean {
+			rule = "1 − the part of the mean that is over its limit ÷ the mean"
+		}
 	case w.a.Figure.Unit == agreements.Events:
 		rule = "1 − failed requests ÷ all requests"
 	case len(w.out.Parts) > 0:

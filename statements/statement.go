@@ -90,8 +90,10 @@ type Account struct {
 	Fractions *Fractions `json:"fractions,omitempty"`
 	// Parts are the services' own figures where the agreement makes one out of them; the rest of the account is then of the
 	// services as one timeline. Weights are the shares by which downtime is weighed.
-	Parts       []Part   `json:"parts,omitempty"`
-	Weights     []Weight `json:"weights,omitempty"`
+	Parts   []Part   `json:"parts,omitempty"`
+	Weights []Weight `json:"weights,omitempty"`
+	// Reading is what a measure that is kept or missed came to.
+	Reading     *Reading `json:"reading,omitempty"`
 	Judged      *Bounds  `json:"judged,omitempty"`
 	Down        Downtime `json:"down"`
 	Experienced Bounds   `json:"as_experienced"`

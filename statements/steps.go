@@ -146,6 +146,7 @@ func (w *stepWriter) availability() {
 		w.add(name, rule, "1 − "+w.out.fractions().unitText(f), s.Percent)
 	}
 	w.services()
+	w.reading()
 	line("Availability", w.figureRule(), f.Point, b.Point)
 	switch {
 	case b.Low == b.Point && b.Point == b.High:

@@ -60,9 +60,12 @@ func (p *textPage) summary(s *Statement) {
 
 func (p *textPage) account(s *Statement, a *Account) {
 	p.section(a.Name())
-	p.field("Availability", strings.TrimSuffix(a.AvailabilityText()+", "+a.BoundsText(), ", "))
+	p.field(a.FigureLabel(), strings.TrimSuffix(a.AvailabilityText()+", "+a.BoundsText(), ", "))
 	p.field("", a.TargetText(s.InProgress))
 	p.field("", a.ExperiencedText())
+	if a.Reading != nil {
+		p.field("Measured", a.Reading.Text())
+	}
 	p.field(s.CreditLabel(), a.Credit.GivenText(a.Credit.Charged))
 	p.field("", a.Credit.CreditText())
 	p.field("", a.Credit.SpreadText())
