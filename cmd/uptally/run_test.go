@@ -79,7 +79,7 @@ func until(t *testing.T, url, want string) {
 }
 
 // A real process measures, takes an entry beside it, shows a statement, and stops cleanly on SIGTERM: exit 0, and in the
-// ledger every slot from the plan's first to the last one that came due has exactly one result.
+// ledger every slot from the first to the last one that came due has exactly one result.
 func TestRunLifeCycle(t *testing.T) {
 	config, listen := installation(t)
 	p := uptallyProcess("run", "-c", config)
@@ -90,6 +90,7 @@ func TestRunLifeCycle(t *testing.T) {
 	}
 	t.Cleanup(func() { p.Process.Kill() })
 	until(t, "http://"+listen+"/metrics", `uptally_check_results_total{check="nobody",site="here",outcome="down",reason="connect_refused"} 3`)
+	until(t, "http://"+listen+"/metrics", `uptally_check_results_total{check="own-page",site="here",outcome="up",reason="ok"} 3`)
 	until(t, "http://"+listen+"/readyz", "ready")
 	until(t, "http://"+listen+"/", "down: connect_refused")
 	until(t, "http://"+listen+"/statements/quick?format=text", "UPTIME STATEMENT, IN PROGRESS")
@@ -117,7 +118,7 @@ func TestRunLifeCycle(t *testing.T) {
 	}
 }
 
-// everySlotOnce demands that the results of a check are its plan's slots, from the first on, without a hole or a double.
+// everySlotOnce demands that the results of a check are its plan's slots, from the first one on, without a hole or a double.
 func everySlotOnce(t *testing.T, data, check string) {
 	t.Helper()
 	store, err := ledger.OpenReadOnly(data)
@@ -138,9 +139,13 @@ func everySlotOnce(t *testing.T, data, check string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	due, n := slots.Next(plans[0].From-1), 0
+	// The plan is dated before the scheduler starts; what came due in between has no result, as while a process is down.
+	due, n := int64(0), 0
 	for _, d := range days {
 		for r := range d.Results() {
+			if n == 0 {
+				due = slots.Next(r.At - 1)
+			}
 			if r.At != due {
 				t.Fatalf("%s: result %d: got slot %d, want %d", check, n, r.At, due)
 			}
