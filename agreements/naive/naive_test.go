@@ -3,8 +3,15 @@ package naive_test
 import (
 	"cmp"
 	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"math/big"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -12,11 +19,11 @@ import (
 	"github.com/uptally/uptally/agreements/naive"
 )
 
-// Ten thousand cases of up to a day and a hundred whole months; in a short run a twentieth of them.
+// Ten thousand cases of up to a day and a hundred whole months in a soak, which is 70 s of one core; otherwise a tenth.
 func TestNaiveEvaluatorAgrees(t *testing.T) {
-	days, months := 10_000, 100
-	if testing.Short() {
-		days, months = days/20, months/20
+	days, months := 1000, 10
+	if os.Getenv("UPTALLY_SOAK") != "" {
+		days, months = 10_000, 100
 	}
 	both(t, days, func(k int) drawn { return newCase(newDraw(uint64(k)), false) })
 	both(t, months, func(k int) drawn { return newCase(newDraw(uint64(1_000_000+k)), true) })
@@ -86,4 +93,27 @@ func expected(v *agreements.Version, f naive.Figure) string {
 		words = v.Ladder[f.Row].Words()
 	}
 	return fmt.Sprintf("row %q, %v, %s", words, f.Pays, f.Pays.FloatString(0)) // of a half, away from zero
+}
+
+// The second evaluator may name types and constants of the first, and call nothing of it.
+func TestSharesNoCode(t *testing.T) {
+	info := types.Info{Uses: map[*ast.Ident]types.Object{}}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "naive.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := types.Config{Importer: importer.ForCompiler(fset, "source", nil)}
+	if _, err := conf.Check("naive", fset, []*ast.File{file}, &info); err != nil {
+		t.Fatal(err)
+	}
+	for id, used := range info.Uses {
+		f, called := used.(*types.Func)
+		if called && f.Pkg() != nil && strings.HasSuffix(f.Pkg().Path(), "uptally/agreements") {
+			t.Errorf("%s: got a call of %s", fset.Position(id.Pos()), f.FullName())
+		}
+	}
+	if lines := fset.File(file.Pos()).LineCount(); lines > 251 { // the last newline begins one more
+		t.Errorf("got %d lines, want at most 250", lines-1)
+	}
 }
