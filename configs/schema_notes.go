@@ -170,7 +170,7 @@ func schemaNotes() map[string]note {
 		"version.bridge":          {is: "An unknown hole inside an outage up to this long is down in the likeliest figure; 10m unless given."},
 		"version.unknown":         {is: "What becomes of time that nobody measured.", words: []string{"exclude", "up", "down"}, required: true},
 		"version.insufficient":    {is: "More unknown time than this share marks the statement \"insufficient evidence\"; 5% unless given."},
-		"version.target":          {is: "The availability promised.", required: true},
+		"version.target":          {is: "The availability promised; response_time, packet_loss and restore bring their own."},
 		"version.fee":             {is: "The fee of a period that credits are a part of.", amount: true},
 		"version.fees":            {is: "The fee of each service."},
 		"version.credits":         {is: "The rows of the ladder; of those that hold, the lowest bound wins."},
