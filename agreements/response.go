@@ -59,7 +59,7 @@ func (c *computation) readingFigure(a *Account) Figure {
 		return c.restoreFigure(a)
 	}
 	r := Reading{IsShare: true, Limit: m.Loss}
-	f := fraction(0, 0)
+	var f Fraction
 	if m.Loss != nil {
 		r.Over, r.Of = c.unanswered()
 		f = fraction(r.Over, r.Of)
