@@ -65,6 +65,9 @@ type Account struct {
 	// Scale is by how much the downtime of a service in use for a part of the period is scaled up; otherwise nil.
 	Scale *big.Rat
 
+	// AddedBack is set where the agreement adds all excluded time back; the fractions of Figure have it taken off.
+	AddedBack *AddedBack
+
 	// Experienced is the figure as experienced: 24x7, nothing excluded, no minimum.
 	Experienced Bounds
 	// ExperiencedDown is the point downtime behind it, in milliseconds.

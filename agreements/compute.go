@@ -19,6 +19,7 @@ type Input struct {
 	// Services holds the tracks of every service that the version names. A measure by counts needs none.
 	Services map[string]Tracks
 	Entries  []Recorded
+	replaced []replacement
 	// Counts are the requests of services, in any order; two rows of a service never overlap.
 	Counts []Count
 	// Results are the days of each service's checks at their sites, with response times, for measures that read them.
@@ -70,6 +71,7 @@ func Compute(in Input) ([]Account, error) {
 	if err != nil {
 		return nil, err
 	}
+	in.Entries, in.replaced = inForce(in.Entries)
 	var accounts []Account
 	for _, part := range parts {
 		if part.At = (Interval{max(part.At.From, in.Period.From), min(part.At.To, in.Period.To)}); part.At.Empty() {
@@ -100,7 +102,7 @@ func (in Input) part(p VersionPart) ([]Account, error) {
 	}
 	var accounts []Account
 	for _, services := range groups {
-		c := computation{agreement: in.Agreement, terms: terms, period: p.At, calendar: calendar, services: services, entries: in.Entries, counts: in.Counts, results: in.Results, single: len(services) == 1}
+		c := computation{agreement: in.Agreement, terms: terms, period: p.At, calendar: calendar, services: services, entries: in.Entries, replaced: in.replaced, counts: in.Counts, results: in.Results, single: len(services) == 1}
 		for _, s := range services {
 			t, err := in.tracksOf(terms, s, p.At)
 			if err != nil {
@@ -135,6 +137,7 @@ type computation struct {
 	services  []string
 	tracks    []Tracks // of the services, in their order
 	entries   []Recorded
+	replaced  []replacement
 	counts    []Count
 	results   map[string][]uptally.Day
 	rates     []weights // of the slots of each service, where their mean is the measure
@@ -259,6 +262,7 @@ func (c *computation) judge(a *Account) {
 	c.free, c.gaps = c.terms.Outage.uncounted(outages.Point.Subtract(c.idle), c.eligible)
 	c.unknown = counts.Unknown.Intersect(c.eligible)
 	a.unknown = c.unknown
+	a.AddedBack = c.addBack(outages)
 	c.figure(a)
 }
 

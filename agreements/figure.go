@@ -53,11 +53,15 @@ func (c *computation) fractions(a *Account) Figure {
 	case c.weights != nil:
 		return c.weighedFigure(a)
 	}
+	var back AddedBack
+	if a.AddedBack != nil {
+		back = *a.AddedBack
+	}
 	return Figure{
-		Certain:  c.lost(a.Certain, a.Denominator),
-		Point:    c.lost(a.Point, a.Denominator-a.LeftOut),
-		Possible: c.lost(a.Possible, a.Denominator),
-		known:    c.lost(a.Possible.Subtract(c.unknown), a.Denominator),
+		Certain:  c.lost(a.Certain, a.Denominator).less(a.AddedBack, back.Certain),
+		Point:    c.lost(a.Point, a.Denominator-a.LeftOut).less(a.AddedBack, back.Point),
+		Possible: c.lost(a.Possible, a.Denominator).less(a.AddedBack, back.Possible),
+		known:    c.lost(a.Possible.Subtract(c.unknown), a.Denominator).less(a.AddedBack, back.Possible),
 	}
 }
 

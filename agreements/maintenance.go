@@ -44,6 +44,17 @@ func (c *computation) excuses() []excuse {
 			causes = append(causes, e)
 		}
 	}
+	for _, r := range c.replaced {
+		if !r.concerns(c.agreement.Name, c.services) {
+			continue
+		}
+		switch e := (excuse{Applied: Applied{EntryID: r.ID, Rule: r.label(), At: r.interval()}, cause: r.Kind == KindExclusion, refused: r.why()}); r.Kind {
+		case KindMaintenance:
+			planned = append(planned, e)
+		case KindExclusion:
+			causes = append(causes, e)
+		}
+	}
 	sortExcuses(planned)
 	sortExcuses(causes)
 	c.qualifyPlanned(planned)

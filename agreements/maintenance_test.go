@@ -175,7 +175,7 @@ func TestExcludedTimeInTheDenominator(t *testing.T) {
 	}{{false, false, 717}, {true, false, 718}, {false, true, 719}, {true, true, 720}} {
 		a := agreement(time.UTC)
 		v := &a.Versions[0]
-		v.Maintenance.Keep, v.Exclusions = c.keepPlanned, ExclusionTerms{[]string{"customer"}, c.keepCauses}
+		v.Maintenance.Keep, v.Exclusions = c.keepPlanned, ExclusionTerms{Causes: []string{"customer"}, Keep: c.keepCauses}
 		got := compute(t, a, p, map[string]Tracks{"s": exact()},
 			planned(1, "2026-06-10T00:00:00Z", uptally.Hour, 0), excluded(2, "2026-06-11T00:00:00Z", 2*uptally.Hour, "customer"))
 		if got.Denominator != c.want*hourMS || got.Eligible != 717*hourMS {

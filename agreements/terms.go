@@ -100,8 +100,12 @@ type Maintenance struct {
 	// Cap is the most time a period that maintenance may exclude, consumed in order of time and only inside the
 	// window; negative is no cap.
 	Cap uptally.Duration
-	// Keep leaves qualified maintenance in the denominator; otherwise it is subtracted.
-	Keep bool
+	// CapYear is the most time a calendar year of the zone; 0 is no cap.
+	CapYear uptally.Duration
+	// Keep leaves qualified maintenance in the denominator; otherwise it is subtracted. AddBack, beside Keep, says what a
+	// formula (A − B + C) ÷ A adds back.
+	Keep    bool
+	AddBack AddBackTerm
 }
 
 // RecurringWindow is maintenance agreed by weekday and local time: every such day (or, with Nth 1..5 or -1 for the last,
@@ -119,8 +123,9 @@ type RecurringWindow struct {
 type ExclusionTerms struct {
 	// Causes that the agreement accepts, such as "force majeure". An entry with another cause is refused.
 	Causes []string
-	// Keep leaves the excluded time in the denominator; otherwise it is subtracted.
-	Keep bool
+	// Keep leaves the excluded time in the denominator; otherwise it is subtracted. AddBack is that of Maintenance.
+	Keep    bool
+	AddBack AddBackTerm
 }
 
 // OutageTerms says which outages count.
@@ -248,6 +253,7 @@ func (v *Version) validate(p *problems, path string, c Currency) {
 	v.validateMeasure(p, path)
 	p.want(v.Window.opens(v.From), path+"window", v.Window.Name, "a calendar that opens at some time"+sinceWords(v.Window, v.From)+", such as 24x7")
 	v.validateMaintenance(p, path+"maintenance.")
+	v.Exclusions.AddBack.validate(p, path+"exclusions.", v)
 	p.names(v.Exclusions.Causes, path+"exclusions.causes", "a cause such as force majeure")
 	v.Outage.validate(p, path+"outage.")
 	v.Length.validate(p, path+"length.")

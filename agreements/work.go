@@ -182,6 +182,7 @@ func (c *computation) qualifyPlanned(es []excuse) {
 	if m.Cap > noCap {
 		limitTime(es, func(*excuse) bool { return true }, m.Cap, "over the cap of "+m.Cap.String())
 	}
+	c.limitYear(es)
 }
 
 // limitTimes lets only the first works through that have anything left to exclude.
@@ -219,6 +220,9 @@ func limitTime(es []excuse, own func(*excuse) bool, most uptally.Duration, why s
 
 func (v *Version) validateMaintenance(p *problems, path string) {
 	m := v.Maintenance
+	p.span(m.CapYear, path+"cap_year")
+	p.want(m.CapYear == 0 || v.Period != RollingDays, path+"cap_year", m.CapYear.String(), "a period other than rolling days: their maintenance would be counted many times")
+	v.Maintenance.AddBack.validate(p, path, v)
 	p.want(m.Times >= 0, path+"times", fmt.Sprint(m.Times), "a number of works above zero")
 	p.want(m.Emergency <= EmergencyCounted, path+"emergency", "", "excluded or counted")
 	p.want(m.RepeatedHour <= RepeatedBoth, path+"repeated_hour", "", "both or first")

@@ -12,6 +12,7 @@ import (
 type maintenanceFile struct {
 	workFile     `yaml:",inline"`
 	Cap          *uptally.Duration `yaml:"cap"`
+	CapYear      *uptally.Duration `yaml:"cap_year"`
 	Emergency    string            `yaml:"emergency"`
 	Classes      []classFile       `yaml:"classes"`
 	Recurring    []recurringFile   `yaml:"recurring"`
@@ -57,9 +58,17 @@ type exclusionsFile struct {
 	Denominator string   `yaml:"denominator"`
 }
 
-// keep reads what becomes of excluded time in the denominator; it has no safe default.
-func (c versionCompiler) keep(key, word string) bool {
-	return choose(c.d, c.at(key), word, option[bool]{"subtract", false}, option[bool]{"keep", true})
+// planned is what becomes of excluded time in the denominator.
+type planned struct {
+	keep bool
+	back agreements.AddBackTerm
+}
+
+// denominator reads what becomes of excluded time in the denominator; it has no safe default.
+func (c versionCompiler) denominator(key, word string) (keep bool, back agreements.AddBackTerm) {
+	p := choose(c.d, c.at(key), word, option[planned]{"subtract", planned{}}, option[planned]{"keep", planned{keep: true}},
+		option[planned]{"add_back", planned{true, agreements.AddBackDown}}, option[planned]{"add_back_all", planned{true, agreements.AddBackAll}})
+	return p.keep, p.back
 }
 
 func (c versionCompiler) maintenance(f *maintenanceFile, v *agreements.Version) {
@@ -70,7 +79,11 @@ func (c versionCompiler) maintenance(f *maintenanceFile, v *agreements.Version) 
 	work := c.work("maintenance", f.workFile)
 	v.Maintenance = agreements.Maintenance{
 		Notice: work.Notice, NoticeDays: work.NoticeDays, BusinessDays: work.Calendar, Hours: work.Hours, Times: work.Times,
-		Cap: or(f.Cap, noCap), Keep: c.keep("maintenance.denominator", f.Denominator),
+		Cap: or(f.Cap, noCap), CapYear: or(f.CapYear, 0),
+	}
+	v.Maintenance.Keep, v.Maintenance.AddBack = c.denominator("maintenance.denominator", f.Denominator)
+	if f.CapYear != nil && *f.CapYear <= 0 {
+		c.d.complain(c.at("maintenance.cap_year"), "a length above zero, such as 10h; without this key there is no cap")
 	}
 	if v.Maintenance.Cap < 0 && f.Cap != nil {
 		c.d.complain(c.at("maintenance.cap"), "a length of zero or more, such as 6h; without this key there is no cap")
@@ -171,7 +184,8 @@ func (c versionCompiler) exclusions(f *exclusionsFile, v *agreements.Version) {
 	if f == nil {
 		return // an agreement that names no cause accepts none
 	}
-	v.Exclusions = agreements.ExclusionTerms{Causes: f.Causes, Keep: c.keep("exclusions.denominator", f.Denominator)}
+	v.Exclusions.Causes = f.Causes
+	v.Exclusions.Keep, v.Exclusions.AddBack = c.denominator("exclusions.denominator", f.Denominator)
 	if len(f.Causes) == 0 {
 		c.d.complain(c.at("exclusions.causes"), "the causes that the agreement accepts, such as [force majeure]")
 	}
