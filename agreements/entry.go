@@ -151,8 +151,8 @@ func (t EntryText) Problems(kind string) []uptally.Problem {
 
 // bounds wants an interval of everything but a withdrawal, and instants.
 func (t EntryText) bounds(p *problems, kind string) {
-	if kind == KindWithdrawal {
-		return
+	if kind == KindWithdrawal || kind == KindReport && t.Reported == 0 && t.Opened == 0 {
+		return // there are none, or they follow from what is missing
 	}
 	p.want(t.From < t.To, "to", fmt.Sprintf("from %d and to %d", t.From, t.To), "the end after the start")
 	outside := func(at int64) bool { return at < Ever || at > Forever }

@@ -93,6 +93,7 @@ func newAccount(d draft, a *agreements.Account) (Account, error) {
 	if a.Period != d.period || a.Days != a.DaysOf {
 		out.Part = &PeriodPart{interval(a.Period), a.Terms.From.String(), a.Days, a.DaysOf}
 	}
+	out.AddedBack = newAddedBack(d, a)
 	out.Fractions, out.Judged, out.Parts, out.Weights = fractions(a), judged(a), newParts(a), newWeights(a)
 	out.Reading = newReading(a)
 	out.Claims, out.Rights = newClaims(a), newRights(d.rights(a))
@@ -212,6 +213,7 @@ func newApplied(p agreements.Applied, entries []agreements.Recorded) Applied {
 	e := entries[i]
 	recorded := Instant(e.RecordedAt)
 	out.By, out.RecordedAt, out.Reason = e.By, &recorded, e.Reason
+	out.Class, out.AcceptedBy, out.Evidence, out.Replaces = e.Class, e.AcceptedBy, e.Evidence, e.Replaces
 	if e.Announced != 0 {
 		announced := Instant(e.Announced)
 		out.Announced = &announced

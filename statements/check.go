@@ -124,6 +124,9 @@ func (a *Account) checkDown() error {
 	if d.CertainMS > d.PointMS || d.PointMS > d.PossibleMS {
 		return fmt.Errorf("got downtime %d, %d and %d ms, want certain ≤ point ≤ possible", d.CertainMS, d.PointMS, d.PossibleMS)
 	}
+	if err := a.AddedBack.check(); err != nil {
+		return err
+	}
 	return a.checkFormulas()
 }
 

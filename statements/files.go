@@ -2,6 +2,7 @@ package statements
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/uptally/uptally"
@@ -15,6 +16,8 @@ type Files struct {
 	PeriodText string
 	// Now is the instant of computing.
 	Now int64
+	// AsOf: entries recorded up to this instant apply; 0 applies all that there are.
+	AsOf int64
 	// ClockError is the widest clock error of the sites in milliseconds.
 	ClockError int64
 	Entries    []uptally.Entry
@@ -92,13 +95,18 @@ func (f Files) words(what string) string {
 }
 
 func (f Files) finish(ev Evidence, tracks tracksFunc) (Statement, error) {
-	recorded, err := decodeEntries(f.Entries)
+	entries, asOf := f.Entries, f.Now
+	if f.AsOf != 0 {
+		asOf = f.AsOf
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e uptally.Entry) bool { return e.RecordedAt > asOf })
+	}
+	recorded, err := decodeEntries(entries)
 	if err != nil {
 		return Statement{}, err
 	}
 	ev.Files = append([]File{}, f.Evidence...)
 	return finish(draft{
-		agreement: f.Agreement, period: f.Period, periodText: f.PeriodText, zoneData: f.ZoneData, now: f.Now, asOf: f.Now,
+		agreement: f.Agreement, period: f.Period, periodText: f.PeriodText, zoneData: f.ZoneData, now: f.Now, asOf: asOf,
 		evidence: ev, entries: recorded, counts: f.Counts, results: f.results,
 	}, tracks)
 }

@@ -88,6 +88,8 @@ type Account struct {
 	// Fractions are what the availability is divided out of where that is not the tracks over D. Judged is the
 	// availability after the rounding that the agreement judges by. Both are absent otherwise.
 	Fractions *Fractions `json:"fractions,omitempty"`
+	// AddedBack is there where all excluded time is added back; the fractions have it taken off.
+	AddedBack *AddedBack `json:"added_back,omitempty"`
 	// Parts are the services' own figures where the agreement makes one out of them; the rest of the account is then of the
 	// services as one timeline. Weights are the shares by which downtime is weighed.
 	Parts   []Part   `json:"parts,omitempty"`
@@ -302,6 +304,11 @@ type Applied struct {
 	RecordedAt *Instant `json:"recorded_at,omitempty"`
 	Announced  *Instant `json:"announced,omitempty"`
 	Reason     string   `json:"reason,omitempty"`
+	Class      string   `json:"class,omitempty"`
+	AcceptedBy string   `json:"accepted_by,omitempty"`
+	Evidence   string   `json:"evidence,omitempty"`
+	// Replaces is the entry that this one corrects; 0 is none.
+	Replaces int64 `json:"replaces,omitempty"`
 }
 
 // Total adds the accounts' credits up.

@@ -28,7 +28,7 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := stories(t)
-	all["split"], all["every term about time"] = split(t), everyTimeTerm(t)
+	all["split"], all["every term about time"], all["every rule of maintenance"] = split(t), everyTimeTerm(t), everyRule(t)
 	for name, s := range all {
 		data, err := s.JSON()
 		if err != nil {

@@ -125,6 +125,7 @@ func (w *stepWriter) downtime() {
 	w.add("Likely downtime", outageRule(w.a.Terms.Outage), numbers, seconds(point))
 	w.length()
 	w.weighed()
+	w.addedBack()
 	certain, possible := w.a.Certain.Millis(), w.a.Possible.Millis()
 	if certain == possible {
 		w.add("Doubt", "certain, likely and possible downtime agree", "", "none")

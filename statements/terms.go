@@ -66,14 +66,6 @@ type DateHours struct {
 	Hours []string `json:"hours"`
 }
 
-// MaintenanceTerms says what planned work may exclude. CapMS is -1 for no cap.
-type MaintenanceTerms struct {
-	Recurring   []Recurring `json:"recurring"`
-	NoticeMS    int64       `json:"notice_ms"`
-	CapMS       int64       `json:"cap_ms"`
-	Denominator string      `json:"denominator"` // subtract or keep
-}
-
 // Recurring is a window agreed in the contract. Nth is 0 for every such day, -1 for the last of the month.
 type Recurring struct {
 	Name  string `json:"name"`
@@ -186,7 +178,7 @@ func newTerms(a *agreements.Agreement, v *agreements.Version) Terms {
 	t := Terms{
 		Period: periodTerm(v), Services: list(v.Services), Each: v.Each, Window: newWindow(v.Window),
 		Maintenance: newMaintenance(v.Maintenance),
-		Exclusions:  ExclusionTerms{list(v.Exclusions.Causes), denominator(v.Exclusions.Keep)},
+		Exclusions:  ExclusionTerms{list(v.Exclusions.Causes), denominator(v.Exclusions.Keep, v.Exclusions.AddBack)},
 		Outage:      newOutage(v.Outage),
 		Time:        newTime(v), Combination: newCombination(v), Measure: newMeasure(v),
 		BridgeMS: int64(v.Bridge), Unknown: unknownWords[v.Unknown], Insufficient: ratText(v.Insufficient),
@@ -256,14 +248,6 @@ func newWindow(c agreements.Calendar) Window {
 	return w
 }
 
-func newMaintenance(m agreements.Maintenance) MaintenanceTerms {
-	t := MaintenanceTerms{Recurring: []Recurring{}, NoticeMS: int64(m.Notice), CapMS: max(-1, int64(m.Cap)), Denominator: denominator(m.Keep)}
-	for _, r := range m.Recurring {
-		t.Recurring = append(t.Recurring, Recurring{r.Name, weekday(r.Weekday), r.Nth, clock(r.At), int64(r.For)})
-	}
-	return t
-}
-
 func weekday(d time.Weekday) string { return strings.ToLower(d.String()) }
 
 func hours(spans []agreements.ClockSpan) []string {
@@ -278,13 +262,6 @@ func hours(spans []agreements.ClockSpan) []string {
 func clock(d uptally.Duration) string {
 	at, _, _ := strings.Cut(agreements.ClockSpan{From: d}.String(), "-")
 	return at
-}
-
-func denominator(keep bool) string {
-	if keep {
-		return "keep"
-	}
-	return "subtract"
 }
 
 func part(p bool) string {

@@ -27,6 +27,9 @@ func (w *stepWriter) keptRule() string {
 	case use == agreements.UsePeriod && w.unused():
 		return "the time without service, as the rest of the period,"
 	}
+	if w.a.Terms.Maintenance.AddBack != 0 || w.a.Terms.Exclusions.AddBack != 0 {
+		return "excluded time, in the formula (A − B + C) ÷ A,"
+	}
 	return "planned time"
 }
 

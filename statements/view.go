@@ -319,6 +319,7 @@ func (s *Statement) record(p Applied) string {
 	if p.Announced != nil {
 		text += ", announced " + s.Period.local(*p.Announced)
 	}
+	text += p.about()
 	if p.Reason != "" {
 		text += ": " + p.Reason
 	}

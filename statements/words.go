@@ -13,7 +13,7 @@ func termWords(a *agreements.Agreement, v *agreements.Version) []string {
 	w := []string{serviceWords(v), windowWords(v.Window, a.ZoneName)}
 	w = append(w, maintenanceWords(v)...)
 	if len(v.Exclusions.Causes) > 0 {
-		w = append(w, "Excluded causes, when recorded: "+strings.Join(v.Exclusions.Causes, ", ")+"; such time "+keepWords(v.Exclusions.Keep)+".")
+		w = append(w, "Excluded causes, when recorded: "+strings.Join(v.Exclusions.Causes, ", ")+"; such time "+keepWords(v.Exclusions.Keep, v.Exclusions.AddBack)+".")
 	}
 	w = append(w, outageWords(v.Outage))
 	if v.Bridge > 0 {
@@ -85,24 +85,6 @@ func windowWords(c agreements.Calendar, zone string) string {
 	return s + "."
 }
 
-func maintenanceWords(v *agreements.Version) []string {
-	var w []string
-	for _, r := range v.Recurring {
-		w = append(w, fmt.Sprintf("Agreed maintenance %q: %s at %s for %s.", r.Name, nthWords(r), clock(r.At), r.For))
-	}
-	s := "Planned maintenance is excluded"
-	if v.Notice > 0 {
-		s += " when announced at least " + v.Notice.String() + " before it starts"
-	}
-	switch {
-	case v.Maintenance.Cap == 0:
-		return append(w, "Planned maintenance is not excluded.")
-	case v.Maintenance.Cap > 0:
-		s += ", up to " + v.Maintenance.Cap.String() + " a " + periodWord(v)
-	}
-	return append(w, s+"; it "+keepWords(v.Maintenance.Keep)+".")
-}
-
 func nthWords(r agreements.RecurringWindow) string {
 	switch day := r.Weekday.String(); {
 	case r.Nth == 0:
@@ -112,13 +94,6 @@ func nthWords(r agreements.RecurringWindow) string {
 	default:
 		return [...]string{"first", "second", "third", "fourth", "fifth"}[min(r.Nth, 5)-1] + " " + day + " of a month"
 	}
-}
-
-func keepWords(keep bool) string {
-	if keep {
-		return "stays in the time that the figure is divided by"
-	}
-	return "leaves the time that the figure is divided by"
 }
 
 func outageWords(o agreements.OutageTerms) string {

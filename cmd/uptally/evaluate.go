@@ -18,7 +18,7 @@ import (
 
 // evaluation is the command line of `uptally evaluate`.
 type evaluation struct {
-	agreement, timeline, results, counts, config, facts, period string
+	agreement, timeline, results, counts, config, facts, period, asKnown string
 	rendering
 }
 
@@ -39,6 +39,7 @@ func evaluateCommand(s streams) *cobra.Command {
 	f.StringVar(&e.counts, "counts", "", "CSV with the header service,from,to,requests,errors, alone or beside the other two")
 	f.StringVarP(&e.config, "config", "c", "", "the installation whose checks and services the results belong to")
 	f.StringVar(&e.facts, "facts", "", "maintenance, exclusions and causes, as YAML")
+	f.StringVar(&e.asKnown, "as-known", "", "apply only facts recorded up to this RFC 3339 instant")
 	f.StringVar(&e.period, "period", "", "2026-10, 2026-Q4, 2026, a day such as 2026-10-15 for the agreement's period around it, or two instants A/B")
 	e.flags(c)
 	return c
@@ -60,6 +61,9 @@ func (e *evaluation) run(s streams) error {
 		return usageError{fmt.Errorf("read --period: %w", err)}
 	}
 	in := statements.Files{Agreement: &a, Period: period, PeriodText: e.period, Now: time.Now().UnixMilli(), ZoneData: zoneData()}
+	if in.AsOf, err = known(e.asKnown, 0); err != nil {
+		return err
+	}
 	if e.facts != "" {
 		facts, err := configs.LoadFacts(e.facts)
 		if err != nil {

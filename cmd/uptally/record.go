@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"os/user"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 	"github.com/uptally/uptally/configs"
+	"github.com/uptally/uptally/ledger"
 )
 
 // recording is the command line of `uptally record KIND`.
@@ -60,6 +63,11 @@ func recordKind(s streams, kind, short string) *cobra.Command {
 			e, err := r.entry(kind, cfg, time.Now().UnixMilli())
 			if err != nil {
 				return err
+			}
+			if r.Replaces != 0 {
+				if err := replaceable(c.Context(), cfg.Data, r.Replaces); err != nil {
+					return err
+				}
 			}
 			id, err := recordEntry(c.Context(), cfg.Data, e)
 			if err != nil {
@@ -188,4 +196,29 @@ func parseInstant(flag, text string) (int64, error) {
 		return 0, usageError{fmt.Errorf("read %s: got %q, want an instant with its offset, such as 2026-12-05T22:00:00+08:00", flag, text)}
 	}
 	return t.UnixMilli(), nil
+}
+
+// replaceable wants an entry that is there and that no other replaces: two corrections of one entry would both hold.
+func replaceable(ctx context.Context, data string, id int64) error {
+	store, err := ledger.OpenReadOnly(data)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	entries, err := store.Entries(ctx, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, e := range entries {
+		r, err := agreements.DecodeEntry(e)
+		if err == nil && r.Replaces == id {
+			return fmt.Errorf("replace entry %d: got entry %d that replaces it already, want the number of that one", id, e.ID)
+		}
+		found = found || e.ID == id
+	}
+	if !found {
+		return fmt.Errorf("replace entry %d: got no such entry in %q", id, data)
+	}
+	return nil
 }

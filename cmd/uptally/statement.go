@@ -68,18 +68,26 @@ func request(cfg *configs.Config, name, period, asKnown string, now int64) (stat
 	if err != nil {
 		return statements.Request{}, usageError{fmt.Errorf("read --period: %w", err)}
 	}
-	asOf := now
-	if asKnown != "" {
-		t, err := time.Parse(time.RFC3339, asKnown)
-		if err != nil {
-			return statements.Request{}, usageError{fmt.Errorf("read --as-known: got %q, want an instant such as 2026-11-03T12:00:00Z", asKnown)}
-		}
-		asOf = t.UnixMilli()
+	asOf, err := known(asKnown, now)
+	if err != nil {
+		return statements.Request{}, err
 	}
 	return statements.Request{
 		Agreement: a, Services: servicesOf(cfg), Period: p, PeriodText: period,
 		AsOf: asOf, Now: now, Slots: slotsOf, ZoneData: zoneData(),
 	}, nil
+}
+
+// known reads --as-known; without it, what is known now.
+func known(asKnown string, now int64) (int64, error) {
+	if asKnown == "" {
+		return now, nil
+	}
+	t, err := time.Parse(time.RFC3339, asKnown)
+	if err != nil {
+		return 0, usageError{fmt.Errorf("read --as-known: got %q, want an instant such as 2026-11-03T12:00:00Z", asKnown)}
+	}
+	return t.UnixMilli(), nil
 }
 
 func agreementOf(cfg *configs.Config, name string) (*agreements.Agreement, error) {
