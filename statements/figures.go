@@ -40,6 +40,9 @@ type Figures struct {
 	// Availability and Percent are empty where there is none. Percent is cut off, without its sign.
 	Availability string `json:"availability_exact"`
 	Percent      string `json:"availability_percent"`
+	// Uncut is the availability before it is cut off at 100 %; only where all excluded time is added back. Down is then
+	// less what was added back.
+	Uncut string `json:"uncut_exact,omitempty"`
 	// Judged is the percentage as the contract rounds it before judging; only where it does.
 	Judged string `json:"judged_percent,omitempty"`
 	Fee    string `json:"fee"`
@@ -100,6 +103,11 @@ func (s *Statement) figures(a *Account) (Figures, error) {
 		Down: down, Availability: availability, Percent: strings.TrimSuffix(a.Availability.Point.Percent, "%"),
 		Fee: amount(a.Credit.Fee), CreditPercent: strings.TrimSuffix(row.Percent, "%"), CreditExact: exact, Credit: amount(row.Amount),
 		CreditFigures: s.creditFigures(a.Credit, terms),
+	}
+	if a.AddedBack != nil {
+		if f.Uncut, err = fractionOf(a.AddedBack.Uncut.Exact); err != nil {
+			return Figures{}, err
+		}
 	}
 	if m := terms.Measure; m != nil && m.Users > 0 {
 		f.UserMinutes, f.UserMinutesDown = a.userMinutes(m.Users)
