@@ -219,12 +219,8 @@ func compareReading(all []output, want map[string]any) []string {
 				wrong = append(wrong, compareFigures(accounts[i], row.(map[string]any))...)
 			}
 		case map[string]any:
-			if key == "site" { // the account of each site that was down
-				for _, a := range accounts {
-					if a["downtime_seconds"] != "0" {
-						wrong = append(wrong, compareFigures(a, value)...)
-					}
-				}
+			if key == "site" {
+				wrong = append(wrong, compareSites(accounts, value)...)
 				continue
 			}
 			wrong = append(wrong, compareFigures(whole, map[string]any{key: value})...)
@@ -233,6 +229,21 @@ func compareReading(all []output, want map[string]any) []string {
 		}
 	}
 	slices.Sort(wrong)
+	return wrong
+}
+
+// compareSites holds the account of each site that was down to the same figures.
+func compareSites(accounts []map[string]any, want map[string]any) []string {
+	wrong, down := []string{}, 0
+	for _, a := range accounts {
+		if a["downtime_seconds"] != "0" {
+			wrong = append(wrong, compareFigures(a, want)...)
+			down++
+		}
+	}
+	if down == 0 {
+		wrong = append(wrong, "site: got none that was down")
+	}
 	return wrong
 }
 
