@@ -26,8 +26,8 @@ func TestContractLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := workedContracts(t, "../../configs/", files); n < 40 {
-		t.Errorf("got %d contracts, want at least 40", n)
+	if n := workedContracts(t, "../../configs/", files); n < 50 {
+		t.Errorf("got %d contracts, want at least 50", n)
 	}
 }
 
