@@ -95,7 +95,10 @@ func (w WorkRules) refusal(r Recorded, c *computation) string {
 	wanted := w.Notice.String()
 	switch {
 	case w.NoticeDays > 0 && notice >= 0:
-		days := w.days(r, c)
+		days, err := w.days(r, c)
+		if err != nil {
+			return err.Error()
+		}
 		if days >= w.NoticeDays {
 			return ""
 		}
@@ -111,21 +114,29 @@ func (w WorkRules) refusal(r Recorded, c *computation) string {
 	return fmt.Sprintf("announced %s before, notice is %s", notice, wanted)
 }
 
-// days counts the business days between the announcement and the start, at most as many as are wanted.
-func (w WorkRules) days(r Recorded, c *computation) int {
+// days counts the business days between the announcement and the start, backwards and at most as many as are wanted. The
+// error says which years their calendar would have to know.
+func (w WorkRules) days(r Recorded, c *computation) (int, error) {
+	const most = 4000 // days; a calendar that hardly opens must not run on
 	calendar := w.Calendar
 	if calendar.Name == "" {
 		calendar = c.terms.Window
 	}
 	zone := c.agreement.Zone
-	n := 0
-	start := localDate(r.From, zone)
-	for d := localDate(r.announced(), zone).next(); d.civil().Before(start.civil()) && n < w.NoticeDays; d = d.next() {
+	n, told := 0, localDate(r.announced(), zone)
+	d := localDate(r.From, zone)
+	for range most {
+		if d = d.AddDays(-1); n == w.NoticeDays || !told.civil().Before(d.civil()) {
+			break
+		}
+		if err := calendar.Known(zone, Interval{d.Start(zone), d.next().Start(zone)}); err != nil {
+			return 0, err
+		}
 		if calendar.business(d) {
 			n++
 		}
 	}
-	return n
+	return n, nil
 }
 
 func businessDays(n int) string { return plural(int64(n), "business day", "business days") }
@@ -245,7 +256,7 @@ func (v *Version) validateMaintenance(p *problems, path string) {
 
 func (w WorkRules) validate(p *problems, path string) {
 	p.span(w.Notice, path+"notice")
-	p.want(w.NoticeDays >= 0, path+"notice.business_days", fmt.Sprint(w.NoticeDays), "a number of days above zero")
+	p.want(w.NoticeDays >= 0 && w.NoticeDays <= 1000, path+"notice.business_days", fmt.Sprint(w.NoticeDays), "a number of days from 1 to 1000")
 	p.want(w.NoticeDays == 0 || w.Calendar.Name == "" || w.Calendar.opens(Date{}), path+"notice.calendar", w.Calendar.Name, "a calendar that opens on some day")
 	for i, h := range w.Hours {
 		at := fmt.Sprintf("%shours[%d].", path, i)

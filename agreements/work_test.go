@@ -59,6 +59,30 @@ func TestNoticeInBusinessDays(t *testing.T) {
 	count("", "", "announced 30m after its start, notice is 1 business day")
 }
 
+// Six business days before Thursday, 8 January 2026 (7, 6, 5, 2, 1, 31) reach into 2025, which the calendar does not know.
+// Told on the 4th, it need not be asked about that year.
+func TestNoticeAcrossAYearThatTheCalendarDoesNotKnow(t *testing.T) {
+	a := agreement(time.UTC)
+	bank := builtin(t, "5x8")
+	bank.Name, bank.Years = "bank", []int{2026}
+	a.Versions[0].NoticeDays, a.Versions[0].BusinessDays = 6, bank
+	for announced, want := range map[string]string{
+		"2026-01-04T12:00:00Z": "announced 3 business days before, notice is 6",
+		"2025-12-20T12:00:00Z": `calendar "bank" does not know the dates of 2025: write that year's holidays and working days into its file, then add the year to its years`,
+	} {
+		got := compute(t, a, period(t, "2026-01", time.UTC), map[string]Tracks{"s": exact()}, told(1, announced, "2026-01-08T01:00:00Z", uptally.Hour))
+		if got.Applied[0].Why != want {
+			t.Errorf("announced %s: got %q, want %q", announced, got.Applied[0].Why, want)
+		}
+	}
+	// however long ago it was announced
+	early := told(1, "2026-01-01T00:00:00Z", "2026-01-30T01:00:00Z", uptally.Hour)
+	early.Announced = Ever
+	if got := compute(t, a, period(t, "2026-01", time.UTC), map[string]Tracks{"s": exact()}, early); got.Applied[0].Why != "" {
+		t.Errorf("got %q", got.Applied[0].Why)
+	}
+}
+
 // Work may lie from Saturday 06:00 to Sunday 18:00. From Friday 22:00 for 10 h only the two from 06:00 on qualify; an hour
 // of the outage on Saturday 05:00–07:00 counts. Work that begins on Sunday at 17:00 for 3 h has 1 h inside.
 func TestHoursForMaintenance(t *testing.T) {
