@@ -2,6 +2,7 @@ package configs
 
 import (
 	"net"
+	"slices"
 	"strconv"
 
 	"github.com/uptally/uptally/agreements"
@@ -143,8 +144,16 @@ func (l *loader) agreements(d *document, files []string, s surroundings, c *Conf
 			d.complain(item("agreements", i), "an agreement with another name; "+item("agreements", j)+" is "+a.Name+" too")
 		}
 		first[a.Name] = i
+		if slices.ContainsFunc(a.Versions, countsRequests) {
+			d.complain(item("agreements", i), "an agreement that the results of checks can decide; this one is judged by counts of requests, which uptally evaluate --counts reads")
+		}
 		c.Agreements = append(c.Agreements, a)
 	}
+}
+
+// countsRequests reports whether a version is judged by counts, which no check gives.
+func countsRequests(v agreements.Version) bool {
+	return v.Errors != nil || v.ErrorMean != nil || v.Events
 }
 
 // isAddress reports whether s is host:port with a port by number.

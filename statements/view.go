@@ -144,7 +144,10 @@ func (c Credit) CreditText() string {
 	if len(c.Charged.Parts) > 0 {
 		return c.partsText()
 	}
-	if c.Charged.Tier == "" {
+	switch {
+	case c.Charged.Tier == "" && c.Fee.Minor == 0:
+		return "the agreement names no fee to pay a share of"
+	case c.Charged.Tier == "":
 		return "no row of the ladder holds; fee " + c.Fee.Text
 	}
 	s := c.Charged.Percent + " of the fee of " + c.Fee.Text + ", row " + c.Charged.Tier
@@ -313,8 +316,11 @@ func (s *Statement) record(p Applied) string {
 		return "agreed in the contract"
 	}
 	text := fmt.Sprintf("entry %d", p.Entry)
+	if p.By != "" {
+		text += " by " + p.By
+	}
 	if p.RecordedAt != nil {
-		text += " by " + p.By + ", recorded " + s.Period.local(*p.RecordedAt)
+		text += ", recorded " + s.Period.local(*p.RecordedAt)
 	}
 	if p.Announced != nil {
 		text += ", announced " + s.Period.local(*p.Announced)
