@@ -51,7 +51,7 @@ func clockHours(s Set, zone *time.Location) []Interval {
 	var hours []Interval
 	for _, i := range s {
 		for at := i.From; at < i.To; {
-			h := clockHour(at, zone)
+			h := clockSlot(at, uptally.Hour, zone)
 			if n := len(hours); n == 0 || hours[n-1] != h {
 				hours = append(hours, h)
 			}
@@ -59,23 +59,6 @@ func clockHours(s Set, zone *time.Location) []Interval {
 		}
 	}
 	return hours
-}
-
-// clockHour is the hour of the clock in zone that holds an instant.
-func clockHour(at int64, zone *time.Location) Interval {
-	t := time.UnixMilli(at).In(zone)
-	_, offset := t.Zone()
-	local := at + int64(offset)*1000
-	from := local - ((local%int64(uptally.Hour))+int64(uptally.Hour))%int64(uptally.Hour) - int64(offset)*1000
-	h := Interval{from, from + int64(uptally.Hour)}
-	start, end := t.ZoneBounds()
-	if !start.IsZero() {
-		h.From = max(h.From, start.UnixMilli())
-	}
-	if !end.IsZero() {
-		h.To = min(h.To, end.UnixMilli())
-	}
-	return h
 }
 
 // Words says the form aloud.

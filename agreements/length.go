@@ -56,7 +56,7 @@ func (l LengthTerms) Round(millis int64) int64 {
 func (l LengthTerms) slots(down Set, zone *time.Location) Set {
 	var counted []Interval
 	for _, i := range down {
-		first, last := l.slot(i.From, zone), l.slot(i.To-1, zone)
+		first, last := clockSlot(i.From, l.Unit, zone), clockSlot(i.To-1, l.Unit, zone)
 		from, to := first.From, last.To
 		if !l.Up {
 			if first.From < i.From {
@@ -71,15 +71,15 @@ func (l LengthTerms) slots(down Set, zone *time.Location) Set {
 	return NewSet(counted...)
 }
 
-// slot returns the slot of the zone's clock that an instant is in: from a multiple of the unit since local midnight to
-// the next, or as far as the clock runs on without a change.
-func (l LengthTerms) slot(at int64, zone *time.Location) Interval {
+// clockSlot returns the slot of the clock in zone that holds an instant: slots of one length counted from midnight, cut
+// where the clock jumps.
+func clockSlot(at int64, unit uptally.Duration, zone *time.Location) Interval {
 	t := time.UnixMilli(at).In(zone)
 	_, offset := t.Zone()
 	local := at + int64(offset)*1000
-	s := Interval{From: at - mod(local, int64(l.Unit))}
-	s.To = s.From + int64(l.Unit)
-	start, end := t.ZoneBounds()
+	s := Interval{From: at - mod(local, int64(unit))}
+	s.To = s.From + int64(unit)
+	start, end := ZoneBounds(t)
 	if !start.IsZero() {
 		s.From = max(s.From, start.UnixMilli())
 	}

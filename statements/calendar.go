@@ -133,7 +133,7 @@ func (s *CalendarSheet) dates(c agreements.Calendar) {
 // changes lists the changes of the clock inside the period.
 func (s *CalendarSheet) changes() {
 	for t := time.UnixMilli(s.At.From).In(s.zone); ; {
-		_, next := t.ZoneBounds()
+		_, next := agreements.ZoneBounds(t)
 		if next.IsZero() || next.UnixMilli() >= s.At.To {
 			return
 		}
