@@ -253,7 +253,7 @@ func (c Credit) partsText() string {
 	var texts []string
 	for _, p := range c.Charged.Parts {
 		if p.ExactMinor != "0" {
-			texts = append(texts, p.Numbers)
+			texts = append(texts, p.Rule)
 		}
 	}
 	switch {
