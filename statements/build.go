@@ -18,10 +18,12 @@ type draft struct {
 	periodText string
 	zoneData   string
 	now, asOf  int64
-	evidence   Evidence
-	accounts   []agreements.Account
-	entries    []agreements.Recorded
-	counts     []agreements.Count
+	// until is the instant up to which the evidence can speak: now, or later where people agreed on what is to come.
+	until    int64
+	evidence Evidence
+	accounts []agreements.Account
+	entries  []agreements.Recorded
+	counts   []agreements.Count
 	// results are the days of the services, with response times, where a measure reads these.
 	results map[string][]uptally.Day
 	// first looks up the first failure that each site saw of an outage; nil where there are no single results.
@@ -48,7 +50,7 @@ func build(d draft) (Statement, error) {
 			Zone: d.agreement.ZoneName, ZoneData: d.zoneData,
 		},
 		GeneratedAt: Instant(d.now), EntriesAsOf: Instant(d.asOf),
-		InProgress: d.now < d.period.To, AheadMS: max(0, d.period.To-max(d.now, d.period.From)),
+		InProgress: d.until < d.period.To, AheadMS: max(0, d.period.To-max(d.until, d.period.From)),
 		Version: versions[0], Further: versions[1:], Evidence: d.evidence, Assumptions: assumptions(),
 	}
 	for i := range d.accounts {
@@ -280,7 +282,7 @@ func marks(d draft, a *agreements.Account) []Mark {
 	if a.Credit.EachOutage && !a.Credit.Determined {
 		add(MarkEachOutage, "Each outage is counted by itself: two short ones may weigh more than the one that joins them. The proven and the possible credit are the least and the greatest over the three tracks.")
 	}
-	if a.Credit.OnlyUnknown && !a.Credit.Determined && d.now >= d.period.To {
+	if a.Credit.OnlyUnknown && !a.Credit.Determined && d.until >= d.period.To {
 		add(MarkOnlyUnknown, "Only unknown time makes the difference between the proven and the possible credit: records of that time would settle it.")
 	}
 	return ms
@@ -289,13 +291,13 @@ func marks(d draft, a *agreements.Account) []Mark {
 // measuredTooLittle is the account's own verdict, except that what lies ahead of a period in progress is nobody's fault:
 // then the unknown time that has passed is held against the eligible time that has.
 func measuredTooLittle(d draft, a *agreements.Account) bool {
-	if !a.Insufficient || d.now >= d.period.To || a.Terms.Insufficient == nil {
+	if !a.Insufficient || d.until >= d.period.To || a.Terms.Insufficient == nil {
 		return a.Insufficient
 	}
 	var passed Classes
 	for _, p := range a.Pieces {
-		if p.From < d.now {
-			passed.add(p.Class.String(), min(p.To, d.now)-p.From)
+		if p.From < d.until {
+			passed.add(p.Class.String(), min(p.To, d.until)-p.From)
 		}
 	}
 	limit := new(big.Rat).Mul(a.Terms.Insufficient, new(big.Rat).SetInt64(passed.Up+passed.Down+passed.Unknown))

@@ -53,7 +53,7 @@ func Compute(ctx context.Context, in Request) (Statement, error) {
 		return Statement{}, err
 	}
 	return finish(draft{
-		agreement: in.Agreement, period: in.Period, periodText: in.PeriodText, zoneData: in.ZoneData, now: in.Now, asOf: in.AsOf,
+		agreement: in.Agreement, period: in.Period, periodText: in.PeriodText, zoneData: in.ZoneData, now: in.Now, until: in.Now, asOf: in.AsOf,
 		evidence: summed, entries: g.entries, results: resultsOf(in.Services, g.checks),
 		first: func(e agreements.Edge) ([]Failure, error) { return firstFailures(ctx, in.Ledger, e) },
 		earlier: func(p agreements.Interval) ([]agreements.Account, error) {

@@ -34,7 +34,13 @@ type Files struct {
 // unknown throughout. The error is that of agreements.Timeline.Tracks, or names a service that has two.
 func FromTimelines(f Files, timelines []agreements.Timeline) (Statement, error) {
 	byName := map[string]agreements.Timeline{}
+	reach := f.Now
 	for _, t := range timelines {
+		for _, s := range t.Stretches {
+			if s.State != agreements.StateUnknown {
+				reach = max(reach, s.To)
+			}
+		}
 		if _, twice := byName[t.Service]; twice {
 			return Statement{}, fmt.Errorf("read timelines: got two of service %q, want one", t.Service)
 		}
@@ -55,12 +61,16 @@ func FromTimelines(f Files, timelines []agreements.Timeline) (Statement, error) 
 		}
 		return services, nil
 	}
-	return f.finish(Evidence{Kind: "timeline", Words: f.words("an agreed timeline"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, tracks)
+	return f.finish(Evidence{Kind: "timeline", Words: f.words("an agreed timeline"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, tracks, reach)
 }
 
 // FromCounts returns the statement of an agreement whose measure needs nothing but Files.Counts.
 func FromCounts(f Files) (Statement, error) {
-	return f.finish(Evidence{Kind: "counts", Words: f.words("counts of requests"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, nil)
+	reach := f.Now
+	for _, c := range f.Counts {
+		reach = max(reach, c.To)
+	}
+	return f.finish(Evidence{Kind: "counts", Words: f.words("counts of requests"), Checks: []CheckEvidence{}, Slots: newSlots(0, tally{})}, nil, reach)
 }
 
 // FromResults returns the statement of results out of files; services holds the checks of every service.
@@ -81,7 +91,7 @@ func FromResults(f Files, services map[string][]string, checks []agreements.Evid
 	}
 	ev.Kind, ev.Words = "results", f.words("results of probes")
 	f.results = resultsOf(services, checks)
-	return f.finish(ev, tracks)
+	return f.finish(ev, tracks, f.Now)
 }
 
 // words names the evidence: "an agreed timeline, file acme.csv, sha256 9f86…".
@@ -94,7 +104,9 @@ func (f Files) words(what string) string {
 	return b.String()
 }
 
-func (f Files) finish(ev Evidence, tracks tracksFunc) (Statement, error) {
+// finish makes the statement; reach is the instant up to which the files speak, which for what people agreed on in
+// advance lies after now.
+func (f Files) finish(ev Evidence, tracks tracksFunc, reach int64) (Statement, error) {
 	entries, asOf := f.Entries, f.Now
 	if f.AsOf != 0 {
 		asOf = f.AsOf
@@ -106,7 +118,7 @@ func (f Files) finish(ev Evidence, tracks tracksFunc) (Statement, error) {
 	}
 	ev.Files = append([]File{}, f.Evidence...)
 	return finish(draft{
-		agreement: f.Agreement, period: f.Period, periodText: f.PeriodText, zoneData: f.ZoneData, now: f.Now, asOf: asOf,
+		agreement: f.Agreement, period: f.Period, periodText: f.PeriodText, zoneData: f.ZoneData, now: f.Now, until: reach, asOf: asOf,
 		evidence: ev, entries: recorded, counts: f.Counts, results: f.results,
 	}, tracks)
 }

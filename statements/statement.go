@@ -26,7 +26,8 @@ type Statement struct {
 	GeneratedAt Instant `json:"generated_at"`
 	// EntriesAsOf: entries recorded up to this instant were applied.
 	EntriesAsOf Instant `json:"entries_as_of"`
-	// InProgress: the period was not over at GeneratedAt; AheadMS of it lay ahead, which is unknown.
+	// InProgress: the period was not over at GeneratedAt, and no agreed timeline reaches its end; AheadMS of it lay ahead,
+	// which is unknown.
 	InProgress bool    `json:"in_progress"`
 	AheadMS    int64   `json:"ahead_ms"`
 	Version    Version `json:"version"`

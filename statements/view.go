@@ -29,8 +29,11 @@ func (s *Statement) Title() string {
 // ZoneWords names the zone and the offsets in force in the period.
 func (s *Statement) ZoneWords() string {
 	var os []string
-	for _, o := range s.Period.Offsets {
-		os = append(os, "UTC"+o.Offset)
+	for i, o := range s.Period.Offsets {
+		over := i+1 < len(s.Period.Offsets) && s.Period.Offsets[i+1].From <= s.Period.At.From
+		if !over && o.From < s.Period.At.To {
+			os = append(os, "UTC"+o.Offset)
+		}
 	}
 	return s.Period.Zone + " (" + strings.Join(os, ", then ") + ")"
 }
