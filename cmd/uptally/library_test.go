@@ -31,15 +31,15 @@ func TestContractLibrary(t *testing.T) {
 	}
 }
 
-// Three contracts that are not in the library were written with nothing but docs/agreements.md open; their heads say at
-// which attempt. They are held to the same.
+// Six contracts that are not in the library were written with nothing but docs/agreements.md open, three by who wrote that
+// page and three by a reader new to it; their heads say at which attempt. They are held to the same.
 func TestContractsTriedFromTheManual(t *testing.T) {
 	files, err := filepath.Glob("../../docs/example/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := workedContracts(t, "", files); n != 3 {
-		t.Errorf("got %d contracts, want 3", n)
+	if n := workedContracts(t, "", files); n != 6 {
+		t.Errorf("got %d contracts, want 6", n)
 	}
 }
 
