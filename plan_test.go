@@ -55,7 +55,7 @@ func TestDecodePlanRefuses(t *testing.T) {
 	}
 }
 
-// The stagger of design.md §4: site i of n probes at hash mod I + i·I/n, modulo I.
+// The stagger of docs/measuring.md: site i of n probes at hash mod I + i·I/n, modulo I.
 func TestPlanPhase(t *testing.T) {
 	p := home()
 	id := uptally.IDOf("portal-home")

@@ -22,5 +22,5 @@
 //	kind.go          which of these a file is
 //	examples.go      the files that ship with uptally
 //
-// Source: design.md §7; docs/measuring.md for the defaults of a check.
+// Source: README.md; docs/measuring.md for the defaults of a check.
 package configs

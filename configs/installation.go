@@ -43,7 +43,7 @@ type installationFile struct {
 	Agreements []string    `yaml:"agreements"`
 }
 
-// Defaults of an installation. Source: design.md §7.
+// Defaults of an installation.
 const (
 	DefaultData   = "./data"
 	DefaultListen = "127.0.0.1:8080"
