@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/agreements"
 	"github.com/uptally/uptally/ledger"
 )
 
@@ -45,6 +46,13 @@ func listenControl(data string, store ledger.Store) (*http.Server, error) {
 	mux.HandleFunc("POST /entries", func(w http.ResponseWriter, r *http.Request) {
 		var e uptally.Entry
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEntry)).Decode(&e); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		// Entries are never taken back: one that cannot be read would spoil every later statement, and one that dates itself
+		// would meet any notice.
+		e.RecordedAt = time.Now().UnixMilli()
+		if _, err := agreements.DecodeEntry(e); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}

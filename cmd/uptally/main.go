@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,21 +87,19 @@ func rootCommand(s streams) *cobra.Command {
 		validateCommand(s),
 		versionCommand(s),
 	)
-	for _, c := range root.Commands() {
-		usageArgs(c)
-	}
 	usageArgs(root)
 	return root
 }
 
-// usageArgs makes a wrong number of arguments, or an unknown subcommand, a usage error.
+// usageArgs makes a wrong number of arguments, an unknown subcommand, or flags that are missing or exclude each other a usage error, of
+// c and of every command below it.
 func usageArgs(c *cobra.Command) {
 	check := c.Args
 	if check == nil {
 		check = cobra.NoArgs
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
+		if err := cmp.Or(check(c, args), c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
 			return usageError{fmt.Errorf("%s: %w; see uptally --help", c.Name(), err)}
 		}
 		return nil

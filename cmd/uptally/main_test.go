@@ -66,6 +66,7 @@ func TestExitCodes(t *testing.T) {
 		{"done", []string{"version"}, exitDone, ""},
 		{"no such command", []string{"probee"}, exitUsage, "uptally: uptally: unknown command \"probee\" for \"uptally\"; see uptally --help\n"},
 		{"a flag that does not exist", []string{"version", "--x"}, exitUsage, "uptally: version: unknown flag: --x; see uptally version --help\n"},
+		{"a required flag is missing", []string{"statement", "acme-portal"}, exitUsage, "uptally: statement: required flag(s) \"period\" not set; see uptally --help\n"},
 		{"a bad period", []string{"evaluate", "-a", "../../configs/agreements/history.yaml", "--timeline", history + "sites-2025.timeline.csv", "--period", "2025-13"},
 			exitUsage, "uptally: read --period: parse period: got \"2025-13\", want a month such as 2026-10, a quarter such as 2026-Q4, a year such as 2026, or two instants A/B\n"},
 		{"a format that does not exist", []string{"evaluate", "--format", "pdf"}, exitUsage, "uptally: read --format: got \"pdf\", want text, json, html\n"},
