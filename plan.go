@@ -41,6 +41,11 @@ type Plan struct {
 	// Kind is the kind of probe: http, tcp, icmp or dns. Target is what is measured, for people, without secrets.
 	Kind   string `json:"kind"`
 	Target string `json:"target"`
+	// Focus says that a failure is looked at every second until it is certain. It decides when to probe, never what counts.
+	Focus bool `json:"focus,omitempty"`
+	// References are the reference targets probed beside a failure, as written, at every site; empty: the site's own
+	// defaults. See docs/measuring.md, "Isolation".
+	References []string `json:"references,omitempty"`
 }
 
 // Rank returns the place of a site in the written list, from 0, or -1 for a site that the plan does not name.

@@ -21,6 +21,11 @@ type Observation struct {
 	RTT time.Duration
 	// Phases are the parts of the probe in their order, those of the redirects one after the other.
 	Phases []Phase
+	// Delay is how much of the response time, or of the wait for one, the agent itself added: its goroutine ran so much later
+	// than the kernel had what it waited for. It is 0 where that could not be measured.
+	Delay time.Duration
+	// FailedIn is the phase in which a probe that is not up ended, a name as in Phases; empty for up.
+	FailedIn string
 	// Detail is text for people beside a reason that is not OK: at most uptally.MaxDetail bytes, cut at a rune border,
 	// without control characters and without secrets.
 	Detail string

@@ -111,6 +111,9 @@ func (r *run) observation(f *fault, hide *strings.Replacer) Observation {
 	o := r.obs
 	o.SentAt = o.SentAt.Round(0)
 	if f != nil {
+		if n := len(o.Phases); n > 0 && o.FailedIn == "" {
+			o.FailedIn = o.Phases[n-1].Name
+		}
 		o.Reason, o.Detail = f.reason, clean(hide.Replace(f.detail), uptally.MaxDetail)
 	}
 	for i := range o.Facts {
