@@ -3,20 +3,44 @@ package probes
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
 // noDeadline bounds a probe whose caller set no deadline, so that none is endless.
 const noDeadline = 10 * time.Second
 
-// Engine is what the probes of one process share: the folder that references are relative to, the ICMP identifiers, and
-// the limit on privileged sockets. It is safe for concurrent use. A process has one, also across reloads.
+// Engine is what the probes of one process share: the ICMP identifiers, the limit on privileged sockets and, where it was
+// made by NewShared, sockets. It is safe for concurrent use. A process has one, also across reloads.
 type Engine struct {
 	echoes *echoes
+	// shared says that scheduled ICMP probes and UDP questions use the sockets of the engine.
+	shared bool
+	// closers end what the engine opened for all of its probes.
+	closers []io.Closer
 }
 
-// NewEngine returns an engine. It opens nothing and needs no closing.
+// NewEngine returns an engine for a few probes: each has a socket of its own. It opens nothing and needs no closing.
 func NewEngine() *Engine { return &Engine{echoes: newEchoes()} }
+
+// NewShared returns an engine for scheduled checks: ICMP probes and UDP questions share sockets, which are opened by the
+// first probe that needs them and stay open until Close.
+func NewShared() *Engine {
+	e := NewEngine()
+	e.shared = true
+	return e
+}
+
+// Close closes the shared sockets and waits for their readers. Probes still in flight end with agent_down, and so does
+// every later one that would need such a socket. It may be called more than once, and does nothing to an engine made by
+// NewEngine.
+func (e *Engine) Close() error {
+	var errs []error
+	for _, c := range e.closers {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // Prepare reads the files, environment variables and certificates that s refers to and returns the Prober. File
 // references are relative to dir, the folder of the file that holds the settings. It does not touch the network and

@@ -42,6 +42,7 @@ type house struct {
 	metrics *exporter.Exporter
 	figures *figures
 	states  *states
+	engine  *probes.Engine
 	running atomic.Pointer[agent.Agent] // while slots are fired
 	names   map[uptally.ID]string
 
@@ -60,7 +61,7 @@ func newHouse(cfg *configs.Config, log *slog.Logger) *house {
 	h := &house{
 		cfg: cfg, log: log, figuresEvery: time.Minute, period: (*agreements.Agreement).PeriodAt,
 		startedAt: time.Now().UnixMilli(), failed: make(chan error, 2),
-		states: newStates(cfg.Site), names: map[uptally.ID]string{}, busy: map[string]*atomic.Int64{},
+		states: newStates(cfg.Site), engine: probes.NewShared(), names: map[uptally.ID]string{}, busy: map[string]*atomic.Int64{},
 	}
 	for i := range cfg.Checks {
 		p := &cfg.Checks[i].Plan
@@ -234,12 +235,12 @@ func (h *house) startAgent(context.Context) error {
 
 // prepare reads what the checks' settings refer to: certificates and secrets.
 func (h *house) prepare() (map[string]*probes.Prober, error) {
-	engine, dir := probes.NewEngine(), filepath.Dir(h.cfg.Path)
+	dir := filepath.Dir(h.cfg.Path)
 	probers := map[string]*probes.Prober{}
 	var errs []error
 	for i := range h.cfg.Checks {
 		c := &h.cfg.Checks[i]
-		p, err := engine.Prepare(&c.Probe, dir)
+		p, err := h.engine.Prepare(&c.Probe, dir)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("check %q: %w", c.Plan.Check, err))
 		}
@@ -286,7 +287,7 @@ func (h *house) endAgent(ctx context.Context) error {
 	h.stopAgent()
 	select {
 	case err := <-h.agentEnd:
-		return err
+		return errors.Join(err, h.engine.Close())
 	case <-ctx.Done():
 		return fmt.Errorf("wait for probes in flight: %w", ctx.Err())
 	}
