@@ -15,27 +15,40 @@ func checkKind(kind, name string) error {
 	return nil
 }
 
-// AddPlan stores a plan of a check from its slot on.
-func (s *SQLite) AddPlan(ctx context.Context, p uptally.Plan) error {
-	check, digest := int64(uptally.IDOf(p.Check)), int64(p.Digest())
-	err := s.write(ctx, func(ctx context.Context) error {
-		r, err := s.writes.plan.ExecContext(ctx, check, p.From, digest, uptally.AppendPlan(nil, p))
-		if err != nil {
-			return err
+// AddPlans stores plans from their slots on, and the names that they hold.
+func (s *SQLite) AddPlans(ctx context.Context, ps ...uptally.Plan) error {
+	return s.write(ctx, func(ctx context.Context) error {
+		for _, p := range ps {
+			if err := s.addPlan(ctx, p); err != nil {
+				return fmt.Errorf("add plan of check %q from %d: %w", p.Check, p.From, err)
+			}
 		}
-		if n, err := r.RowsAffected(); n == 1 || err != nil {
-			return err
-		}
-		var got int64
-		if err := s.writes.planDigest.QueryRowContext(ctx, check, p.From).Scan(&got); err != nil {
-			return err
-		}
-		return samePlan(uint64(got), uint64(digest))
+		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("add plan of check %q from %d: %w", p.Check, p.From, err)
+}
+
+func (s *SQLite) addPlan(ctx context.Context, p uptally.Plan) error {
+	if err := s.addName(ctx, "check", p.Check); err != nil {
+		return err
 	}
-	return nil
+	for _, site := range p.Sites {
+		if err := s.addName(ctx, "site", site); err != nil {
+			return err
+		}
+	}
+	check, digest := int64(uptally.IDOf(p.Check)), int64(p.Digest())
+	r, err := s.writes.plan.ExecContext(ctx, check, p.From, digest, uptally.AppendPlan(nil, p))
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); n == 1 || err != nil {
+		return err
+	}
+	var got int64
+	if err := s.writes.planDigest.QueryRowContext(ctx, check, p.From).Scan(&got); err != nil {
+		return err
+	}
+	return samePlan(uint64(got), uint64(digest))
 }
 
 func samePlan(got, want uint64) error {
@@ -69,25 +82,23 @@ func (s *SQLite) Plans(ctx context.Context, check string) ([]uptally.Plan, error
 
 // AddName records what an ID stands for.
 func (s *SQLite) AddName(ctx context.Context, kind, name string) error {
+	return s.write(ctx, func(ctx context.Context) error { return s.addName(ctx, kind, name) })
+}
+
+func (s *SQLite) addName(ctx context.Context, kind, name string) error {
 	if err := checkKind(kind, name); err != nil {
 		return err
 	}
 	id := int64(uptally.IDOf(name))
-	err := s.write(ctx, func(ctx context.Context) error {
-		if _, err := s.writes.name.ExecContext(ctx, kind, id, name); err != nil {
-			return err
-		}
-		var got string
-		if err := s.writes.nameText.QueryRowContext(ctx, kind, id).Scan(&got); err != nil {
-			return err
-		}
-		if got != name {
-			return fmt.Errorf("its ID stands for %q already", got)
-		}
-		return nil
-	})
-	if err != nil {
+	if _, err := s.writes.name.ExecContext(ctx, kind, id, name); err != nil {
 		return fmt.Errorf("record %s name %q: %w", kind, name, err)
+	}
+	var got string
+	if err := s.writes.nameText.QueryRowContext(ctx, kind, id).Scan(&got); err != nil {
+		return fmt.Errorf("record %s name %q: %w", kind, name, err)
+	}
+	if got != name {
+		return fmt.Errorf("record %s name %q: its ID stands for %q already", kind, name, got)
 	}
 	return nil
 }

@@ -96,19 +96,28 @@ func (m *Memory) Failures(_ context.Context, check, site uptally.ID, from, to in
 	return slices.Compact(sides), nil
 }
 
-// AddPlan keeps a plan.
-func (m *Memory) AddPlan(_ context.Context, p uptally.Plan) error {
+// AddPlans keeps plans, and the names that they hold.
+func (m *Memory) AddPlans(_ context.Context, ps ...uptally.Plan) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, old := range m.plans {
-		if old.Check == p.Check && old.From == p.From {
-			if err := samePlan(old.Digest(), p.Digest()); err != nil {
-				return fmt.Errorf("add plan of check %q from %d: %w", p.Check, p.From, err)
-			}
-			return nil
+	plans := slices.Clone(m.plans)
+	for _, p := range ps {
+		i := slices.IndexFunc(plans, func(old uptally.Plan) bool { return old.Check == p.Check && old.From == p.From })
+		if i < 0 {
+			plans = append(plans, p)
+			continue
+		}
+		if err := samePlan(plans[i].Digest(), p.Digest()); err != nil {
+			return fmt.Errorf("add plan of check %q from %d: %w", p.Check, p.From, err)
 		}
 	}
-	m.plans = append(m.plans, p)
+	m.plans = plans
+	for _, p := range ps {
+		m.name("check", p.Check)
+		for _, site := range p.Sites {
+			m.name("site", site)
+		}
+	}
 	return nil
 }
 
@@ -138,11 +147,15 @@ func (m *Memory) AddName(_ context.Context, kind, name string) error {
 	if err := checkKind(kind, name); err != nil {
 		return err
 	}
+	m.name(kind, name)
+	return nil
+}
+
+func (m *Memory) name(kind, name string) {
 	if m.names == nil {
 		m.names = map[[2]string]bool{}
 	}
 	m.names[[2]string{kind, name}] = true
-	return nil
 }
 
 // Names returns all names of a kind, sorted.

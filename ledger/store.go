@@ -32,8 +32,9 @@ type Store interface {
 	// instants from ≤ at < to; of a slot in conflict every side.
 	Failures(ctx context.Context, check, site uptally.ID, from, to int64) ([]uptally.Result, error)
 
-	// AddPlan stores a plan; the same plan again changes nothing, another plan of the same check and slot is an error.
-	AddPlan(ctx context.Context, p uptally.Plan) error
+	// AddPlans stores plans, and the names of their checks and sites, in one transaction: all of them or, with an error, none.
+	// The same plan again changes nothing; another plan of the same check and slot is an error.
+	AddPlans(ctx context.Context, ps ...uptally.Plan) error
 	// Plans returns the plans of a check in order of From.
 	Plans(ctx context.Context, check string) ([]uptally.Plan, error)
 

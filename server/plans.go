@@ -10,8 +10,7 @@ import (
 // PlanStore is what Plans reads and writes; ledger.Store has it.
 type PlanStore interface {
 	Plans(ctx context.Context, check string) ([]uptally.Plan, error)
-	AddPlan(ctx context.Context, p uptally.Plan) error
-	AddName(ctx context.Context, kind, name string) error
+	AddPlans(ctx context.Context, ps ...uptally.Plan) error
 }
 
 // Plans dates the plans that a configuration wants, whose From is ignored, and returns them in the order of want. A plan
@@ -20,44 +19,42 @@ type PlanStore interface {
 // cron plan, which has no grid, one millisecond after. It is stored before Plans returns, and so are the names of its
 // check and sites. Called again with the same plans, it changes nothing.
 //
-// The error names the first plan that is not valid or cannot be stored; those before it are stored then.
+// The error names the first plan that is not valid or cannot be stored; none of them is stored then.
 func Plans(ctx context.Context, store PlanStore, now int64, want []uptally.Plan) ([]uptally.Plan, error) {
-	dated := make([]uptally.Plan, 0, len(want))
+	dated, fresh := make([]uptally.Plan, 0, len(want)), []uptally.Plan(nil)
 	for _, p := range want {
-		p, err := datePlan(ctx, store, now, p)
+		p, isNew, err := datePlan(ctx, store, now, p)
 		if err != nil {
 			return nil, fmt.Errorf("plan check %q: %w", p.Check, err)
 		}
 		dated = append(dated, p)
+		if isNew {
+			fresh = append(fresh, p)
+		}
 	}
-	return dated, nil
+	if len(fresh) == 0 {
+		return dated, nil
+	}
+	return dated, store.AddPlans(ctx, fresh...)
 }
 
-func datePlan(ctx context.Context, store PlanStore, now int64, p uptally.Plan) (uptally.Plan, error) {
+func datePlan(ctx context.Context, store PlanStore, now int64, p uptally.Plan) (dated uptally.Plan, fresh bool, err error) {
 	if ps := p.Validate(); len(ps) > 0 {
-		return p, fmt.Errorf("%v", ps[0])
+		return p, false, fmt.Errorf("%v", ps[0])
 	}
 	stored, err := store.Plans(ctx, p.Check)
 	if err != nil {
-		return p, err
+		return p, false, err
 	}
 	if n := len(stored); n > 0 {
 		newest := stored[n-1]
 		if newest.SameTerms(p) {
-			return newest, nil
+			return newest, false, nil
 		}
 		now = max(now, newest.From)
 	}
 	p.From = firstSlot(p, now)
-	if err := store.AddName(ctx, "check", p.Check); err != nil {
-		return p, err
-	}
-	for _, site := range p.Sites {
-		if err := store.AddName(ctx, "site", site); err != nil {
-			return p, err
-		}
-	}
-	return p, store.AddPlan(ctx, p)
+	return p, true, nil
 }
 
 // firstSlot returns the first instant of the grid of any site strictly after an instant.

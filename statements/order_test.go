@@ -114,7 +114,7 @@ func disturbed(r *rand.Rand, results []uptally.Result) []uptally.Batch {
 func delivered(t *testing.T, batches []uptally.Batch) []byte {
 	t.Helper()
 	ctx, l := context.Background(), &ledger.Memory{}
-	if err := l.AddPlan(ctx, portalPlan()); err != nil {
+	if err := l.AddPlans(ctx, portalPlan()); err != nil {
 		t.Fatal(err)
 	}
 	for _, b := range batches {

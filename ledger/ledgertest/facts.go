@@ -26,19 +26,25 @@ func factStories() []Story {
 			s := open(t)
 			other := Plan(5)
 			other.Check = "portal-dns"
-			for _, p := range []uptally.Plan{Plan(9), Plan(-3), other, Plan(5), Plan(9)} {
-				if err := s.AddPlan(ctx, p); err != nil {
+			for _, ps := range [][]uptally.Plan{{Plan(9), Plan(-3), other}, {}, {Plan(5), Plan(9)}} {
+				if err := s.AddPlans(ctx, ps...); err != nil {
 					t.Fatal(err)
 				}
 			}
 			changed := Plan(9)
 			changed.Timeout = 9_000
-			if err := s.AddPlan(ctx, changed); err == nil {
+			if err := s.AddPlans(ctx, Plan(77), changed); err == nil {
 				t.Error("another plan of the same slot: got no error, want one")
 			}
 			got, err := s.Plans(ctx, "portal-home")
 			if diff := cmp.Diff([]uptally.Plan{Plan(-3), Plan(5), Plan(9)}, got); err != nil || diff != "" {
 				t.Errorf("%v %s", err, diff)
+			}
+			for kind, want := range map[string][]string{"check": {"portal-dns", "portal-home"}, "site": {"fra1"}} {
+				got, err := s.Names(ctx, kind)
+				if diff := cmp.Diff(want, got); err != nil || diff != "" {
+					t.Errorf("names of the kind %s: %v %s", kind, err, diff)
+				}
 			}
 			if got, err := s.Plans(ctx, "nobody"); len(got) > 0 || err != nil {
 				t.Errorf("got %v, %v, want none", got, err)
