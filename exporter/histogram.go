@@ -1,9 +1,10 @@
 package exporter
 
 import (
+	"bytes"
+	"strconv"
+	"strings"
 	"sync/atomic"
-
-	"github.com/VictoriaMetrics/metrics"
 )
 
 // bound is the upper end of a bucket, inclusive: its text on the page and its value in microseconds.
@@ -19,37 +20,56 @@ var bounds = [...]bound{
 	{"10", 10_000_000},
 }
 
-// histogram counts cumulatively: a bucket holds everything up to its bound. Safe for concurrent use.
+// histogram counts what lies in each bucket, the last one without a bound. Safe for concurrent use. A check has one, so it
+// is small: as counters of the library, each with its name, it took twenty times the memory.
 type histogram struct {
-	buckets [len(bounds)]*metrics.Counter
-	inf     *metrics.Counter
-	sum     atomic.Int64 // microseconds
+	counts [len(bounds) + 1]atomic.Uint64
+	sum    atomic.Int64 // microseconds
 }
 
-// add gives the histogram's lines of f to the block. A set writes its lines in the order of their text, but buckets
-// have to stand in the order of their numbers: wherever the two part ("10" after "5", "+Inf" after "10") a new set begins.
-func (h *histogram) add(b *block, f family, values ...string) {
-	name, ps := table[f].Name, f.pairs(values)
-	bucket := func(le string) string { return line(name+"_bucket", append(ps, "le", le)...) }
-	set := b.next(f)
-	for i, bd := range bounds {
-		if i > 0 && bd.le < bounds[i-1].le {
-			set = b.next(f)
-		}
-		h.buckets[i] = set.NewCounter(bucket(bd.le))
-	}
-	set = b.next(f)
-	h.inf = set.NewCounter(bucket("+Inf"))
-	set.NewGauge(line(name+"_count", ps...), func() float64 { return float64(h.inf.Get()) })
-	set.NewGauge(line(name+"_sum", ps...), func() float64 { return float64(h.sum.Load()) / 1e6 })
-}
-
-// observe counts a value in microseconds. The widest bucket comes first: a page written in between reads the narrow ones
-// first, so its buckets never fall.
+// observe counts a value in microseconds.
 func (h *histogram) observe(micros int64) {
-	h.inf.Inc()
-	h.sum.Add(micros)
-	for i := len(bounds) - 1; i >= 0 && micros <= bounds[i].micros; i-- {
-		h.buckets[i].Inc()
+	i := 0
+	for i < len(bounds) && micros > bounds[i].micros {
+		i++
 	}
+	h.counts[i].Add(1)
+	h.sum.Add(micros)
+}
+
+// histogramLines writes a histogram under a name.
+type histogramLines struct {
+	h      *histogram
+	name   string
+	labels string // {a="b"}, or nothing
+}
+
+// add gives the histogram's lines of f to the block.
+func (h *histogram) add(b *block, f family, values ...string) {
+	name := table[f].Name
+	*b = append(*b, part{f, histogramLines{h, name, strings.TrimPrefix(f.line(values...), name)}})
+}
+
+// WritePrometheus writes the buckets, cumulative and ascending, then the count, which is that of the last bucket, and the
+// sum.
+func (l histogramLines) WritePrometheus(page *bytes.Buffer) {
+	inner := "{"
+	if l.labels != "" {
+		inner = l.labels[:len(l.labels)-1] + ","
+	}
+	buf, n := page.AvailableBuffer(), uint64(0)
+	for i := range l.h.counts {
+		le := "+Inf"
+		if i < len(bounds) {
+			le = bounds[i].le
+		}
+		n += l.h.counts[i].Load()
+		buf = append(append(append(append(append(buf, l.name...), "_bucket"...), inner...), `le="`...), le...)
+		buf = append(strconv.AppendUint(append(buf, `"} `...), n, 10), '\n')
+	}
+	buf = append(append(append(append(buf, l.name...), "_count"...), l.labels...), ' ')
+	buf = append(strconv.AppendUint(buf, n, 10), '\n')
+	buf = append(append(append(append(buf, l.name...), "_sum"...), l.labels...), ' ')
+	buf = append(strconv.AppendFloat(buf, float64(l.h.sum.Load())/1e6, 'g', -1, 64), '\n')
+	page.Write(buf)
 }

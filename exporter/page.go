@@ -7,11 +7,17 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// part is some lines of one family.
+// part is some lines of one family: a set of the library's, or a histogram.
 type part struct {
 	family family
-	set    *metrics.Set
+	lines  interface{ WritePrometheus(page *bytes.Buffer) }
 }
+
+// set is a set of the library's as lines.
+type set struct{ *metrics.Set }
+
+// WritePrometheus writes them in the order of their text.
+func (s set) WritePrometheus(page *bytes.Buffer) { s.Set.WritePrometheus(page) }
 
 // block is the lines of one thing that comes and goes as a whole: a check at a site, an agreement. It has sets of its
 // own because taking single lines out of a large set is a linear search for each.
@@ -19,16 +25,16 @@ type block []part
 
 // next begins another part of f.
 func (b *block) next(f family) *metrics.Set {
-	set := metrics.NewSet()
-	*b = append(*b, part{f, set})
-	return set
+	s := metrics.NewSet()
+	*b = append(*b, part{f, set{s}})
+	return s
 }
 
 // of returns the part of f, begun if need be.
 func (b *block) of(f family) *metrics.Set {
 	for _, p := range *b {
-		if p.family == f {
-			return p.set
+		if s, ok := p.lines.(set); ok && p.family == f {
+			return s.Set
 		}
 	}
 	return b.next(f)
@@ -53,7 +59,7 @@ func write(page *bytes.Buffer, blocks []block) {
 		for _, b := range blocks {
 			for _, p := range b {
 				if p.family == family(f) {
-					p.set.WritePrometheus(page)
+					p.lines.WritePrometheus(page)
 				}
 			}
 		}
