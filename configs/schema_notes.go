@@ -35,6 +35,9 @@ func schemaNotes() map[string]note {
 		"reach.family":            {is: "Addresses of this family only; any unless given.", words: []string{"4", "6", "any"}},
 		"reach.resolver":          {is: "A DNS server asked instead of the system's, address:port."},
 		"reach.resolve":           {is: "Fixed addresses by name."},
+		"reach.source":            {is: "The address of this machine, or the name of an interface, that packets leave from."},
+		"reach.addresses":         {is: "Every address behind the name in one probe, or the first one (unless given).", words: []string{"first", "all"}},
+		"reach.deny":              {is: "Networks that no probe may touch, such as 10.0.0.0/8, whatever a name or a redirect leads to."},
 		"reach.max_response_time": {is: "The slowest response that is still up."},
 
 		// http

@@ -84,7 +84,8 @@ func (r *run) reasonOf(err error, at stage) uptally.Reason {
 	return at.other
 }
 
-// localReason recognises what this machine lacks: descriptors, ports, memory, an address of the family, or a right.
+// localReason recognises what this machine lacks: descriptors, ports, memory, an address of the
+// family, the interface or the address of the source, or a right.
 func localReason(err error) (uptally.Reason, bool) {
 	var no syscall.Errno
 	if !errors.As(err, &no) {
@@ -92,7 +93,7 @@ func localReason(err error) (uptally.Reason, bool) {
 	}
 	switch no {
 	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
-		syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAFNOSUPPORT:
+		syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAFNOSUPPORT, syscall.ENODEV:
 		return uptally.Resource, true
 	case syscall.EPERM, syscall.EACCES:
 		return uptally.NotPermitted, true

@@ -19,12 +19,18 @@ type route struct {
 	network  string // ip, ip4 or ip6
 	resolver string // host:port, or empty for the system's
 	fixed    map[string]netip.Addr
+	source   egress
+	deny     networks
+	all      bool // every address behind the check's host
 }
 
 func (r *Reach) route() *route {
-	rt := &route{reach: Reach{Family: r.Family}, network: "ip", fixed: map[string]netip.Addr{}}
-	if r.Family == "4" || r.Family == "6" {
-		rt.network += r.Family
+	rt := &route{
+		reach: Reach{Family: r.family()}, network: "ip", fixed: map[string]netip.Addr{},
+		source: newEgress(r.Source), deny: r.networks(), all: r.Addresses == "all",
+	}
+	if rt.reach.Family != "any" {
+		rt.network += rt.reach.Family
 	}
 	if r.Resolver != "" {
 		rt.resolver = withPort(r.Resolver, "53")
@@ -39,16 +45,40 @@ func (r *Reach) route() *route {
 
 func hostKey(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
 
-// address returns the first address of host. Only a real question to a resolver is a phase.
+// address returns the address to go to for host: the one the run is pinned to, or the first. Every hop of a probe comes
+// through here, so that no denied network is touched.
 func (rt *route) address(r *run, host string) (netip.Addr, *fault) {
-	if addr, ok := rt.fixed[hostKey(host)]; ok {
+	if r.pinned.IsValid() && hostKey(host) == r.pinnedHost {
+		return rt.permitted(r, r.pinned)
+	}
+	addrs, f := rt.addresses(r, host)
+	if f != nil {
+		return netip.Addr{}, f
+	}
+	return rt.permitted(r, addrs[0])
+}
+
+// permitted refuses an address of a denied network: the check must not go there, unless the target sends it there.
+func (rt *route) permitted(r *run, addr netip.Addr) (netip.Addr, *fault) {
+	switch {
+	case !rt.deny.contain(addr):
 		return addr, nil
+	case r.redirected:
+		return addr, faultf(uptally.Redirect, "got a redirect to %s, which deny forbids", addr)
+	}
+	return addr, faultf(uptally.NotPermitted, "got the address %s, which deny forbids", addr)
+}
+
+// addresses returns the addresses of host, at least one. Only a real question to a resolver is a phase.
+func (rt *route) addresses(r *run, host string) ([]netip.Addr, *fault) {
+	if addr, ok := rt.fixed[hostKey(host)]; ok {
+		return []netip.Addr{addr}, nil
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if !rt.reach.admits(addr) {
-			return addr, faultf(uptally.ResolveNoAddress, "got %s, want an address of family %s", host, rt.reach.Family)
+			return nil, faultf(uptally.ResolveNoAddress, "got %s, want an address of family %s", host, rt.reach.Family)
 		}
-		return addr.Unmap(), nil
+		return []netip.Addr{addr.Unmap()}, nil
 	}
 	q := &question{resolver: rt.resolver}
 	res := net.Resolver{PreferGo: true, Dial: q.dial}
@@ -56,11 +86,14 @@ func (rt *route) address(r *run, host string) (netip.Addr, *fault) {
 	r.end("resolve")
 	switch {
 	case err != nil:
-		return netip.Addr{}, q.fault(r, host, err)
+		return nil, q.fault(r, host, err)
 	case len(addrs) == 0:
-		return netip.Addr{}, faultf(uptally.ResolveNoAddress, "resolve %q: no address", host)
+		return nil, faultf(uptally.ResolveNoAddress, "resolve %q: no address", host)
 	}
-	return addrs[0].Unmap(), nil
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	return addrs, nil
 }
 
 // question is one use of Go's resolver. It watches the replies, because the resolver reports a name that does not exist
@@ -158,15 +191,15 @@ func (rt *route) dial(r *run, host, port string) (*link, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	return r.connect(addrPort(addr, port))
+	return rt.connect(r, addrPort(addr, port))
 }
 
 // connect opens a TCP connection: one address, one attempt, no proxy.
-func (r *run) connect(to netip.AddrPort) (*link, *fault) {
+func (rt *route) connect(r *run, to netip.AddrPort) (*link, *fault) {
 	r.fact("address", to.String())
 	// DialContext and not DialTCP, which binds a port of its own even without a source: such a port serves one connection
 	// at a time, whereas one that connect chooses serves one to each target.
-	d := net.Dialer{KeepAlive: -1}
+	d := net.Dialer{KeepAlive: -1, Control: rt.source.control()}
 	c, err := d.DialContext(r.ctx, "tcp", to.String())
 	r.end("connect")
 	if err != nil {

@@ -109,7 +109,7 @@ func (d *DNS) prepare(*Engine, string) (*measure, error) {
 		return nil, err
 	}
 	p := &dnsProbe{route: d.Reach.route(), host: host, port: port, tcp: d.Transport == "tcp", fallback: d.OnTruncation != "down", query: q}
-	return &measure{probe: p.probe, slow: d.MaxResponseTime.Std()}, nil
+	return &measure{probe: p.probe, route: p.route, host: p.host, slow: d.MaxResponseTime.Std()}, nil
 }
 
 func (p *dnsProbe) probe(r *run) *fault {
@@ -150,7 +150,7 @@ const maxDatagram = 4096
 // askUDP asks over a connected socket: the kernel hands over what comes from the server's address and port only.
 func (p *dnsProbe) askUDP(r *run, to netip.AddrPort) (*dnsReply, *fault) {
 	r.fact("address", to.String()+" udp")
-	var d net.Dialer
+	d := net.Dialer{Control: p.route.source.control()}
 	c, err := d.DialContext(r.ctx, "udp", to.String())
 	if err != nil {
 		return nil, p.udpFault(r, err, 0)
@@ -194,7 +194,7 @@ func (p *dnsProbe) udpFault(r *run, err error, foreign int) *fault {
 
 // askTCP asks over a new connection; each message is preceded by its length (RFC 7766).
 func (p *dnsProbe) askTCP(r *run, to netip.AddrPort) (*dnsReply, *fault) {
-	l, f := r.connect(to)
+	l, f := p.route.connect(r, to)
 	if f != nil {
 		return nil, f
 	}

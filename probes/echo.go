@@ -129,6 +129,10 @@ func (p *icmpProbe) configure(r *run, pinger *probing.Pinger, addr netip.Addr, p
 		interval = max(min(time.Second, left/5), time.Millisecond)
 	}
 	pinger.SetIPAddr(&net.IPAddr{IP: addr.AsSlice(), Zone: addr.Zone()})
+	pinger.InterfaceName = p.route.source.device
+	if from := p.route.source.addr; from.IsValid() {
+		pinger.Source = from.String()
+	}
 	pinger.SetPrivileged(privileged)
 	pinger.Count, pinger.Interval, pinger.Timeout = s.Count, interval, left
 	pinger.Size, pinger.TTL = s.Size, s.TTL

@@ -46,7 +46,7 @@ func (h *HTTP) prepare(_ *Engine, dir string) (*measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &measure{probe: p.probe, slow: h.MaxResponseTime.Std(), secrets: hide}, nil
+	return &measure{probe: p.probe, route: p.route, host: u.Hostname(), slow: h.MaxResponseTime.Std(), secrets: hide}, nil
 }
 
 // readHeaders fills the two sets of headers and returns the secrets among them.
@@ -122,7 +122,7 @@ func (p *httpProbe) probe(r *run) *fault {
 		if f != nil || next == nil {
 			return f
 		}
-		at = *next
+		at, r.redirected = *next, true
 	}
 }
 

@@ -89,7 +89,7 @@ func (i *ICMP) prepare(e *Engine, _ string) (*measure, error) {
 	default:
 		p.modes = []bool{false, true}
 	}
-	return &measure{probe: p.probe, slow: i.MaxResponseTime.Std()}, nil
+	return &measure{probe: p.probe, route: p.route, host: i.Host, slow: i.MaxResponseTime.Std()}, nil
 }
 
 func (p *icmpProbe) probe(r *run) *fault {

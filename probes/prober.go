@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -34,6 +35,9 @@ func (p *Prober) Probe(ctx context.Context) Observation { return p.probe(ctx) }
 type measure struct {
 	// probe returns nil for up. It reports phases, facts and the response time to the run.
 	probe func(*run) *fault
+	// route and host are what Reach.Addresses is about: the host of the check, as the probe will ask the route for it.
+	route *route
+	host  string
 	// slow is the slowest response time that is up; 0 is off.
 	slow time.Duration
 	// secrets are taken out of every detail and fact.
@@ -42,7 +46,10 @@ type measure struct {
 
 // ready turns a measure into the function of a Prober.
 func (m *measure) ready() func(context.Context) Observation {
-	probe, slow, hide := m.probe, m.slow, hider(m.secrets)
+	probe, hide := m.judged, hider(m.secrets)
+	if m.route != nil && m.route.all {
+		probe = m.everywhere
+	}
 	return func(ctx context.Context) Observation {
 		ctx, cancel := bounded(ctx)
 		defer cancel()
@@ -52,11 +59,17 @@ func (m *measure) ready() func(context.Context) Observation {
 		if f == nil {
 			f = probe(r)
 		}
-		if f == nil && slow > 0 && r.obs.RTT > slow {
-			f = faultf(uptally.TooSlow, "got %v, want at most %v", r.obs.RTT.Round(time.Microsecond), slow)
-		}
 		return r.observation(f, hide)
 	}
+}
+
+// judged is the probe, and whether its answer was slow.
+func (m *measure) judged(r *run) *fault {
+	f := m.probe(r)
+	if f == nil && m.slow > 0 && r.obs.RTT > m.slow {
+		f = faultf(uptally.TooSlow, "got %v, want at most %v", r.obs.RTT.Round(time.Microsecond), m.slow)
+	}
+	return f
 }
 
 func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -71,6 +84,11 @@ type run struct {
 	ctx   context.Context
 	obs   Observation
 	begin time.Time // of the current phase
+
+	// A probe of every address has a run for each, pinned to it wherever the check's host is meant.
+	pinned     netip.Addr
+	pinnedHost string
+	redirected bool // the target sent it on to where it goes now
 }
 
 // start dates the probe; called again when the agent itself made it wait.

@@ -47,6 +47,14 @@ http.status[0]: got "2x", want a status such as 200 or a class such as 2xx
 http.status[1]: got "600", want a status such as 200 or a class such as 2xx
 http.body_regexp: got "(", want a regular expression (RE2 syntax)
 http.max_body_bytes: got "-1", want a number from 1 to 67108864`},
+		{"how it is reached", `tcp: { address: "10.1.2.3:25", family: 4, source: "::1", addresses: some, deny: [10.0.0.0/8, 10.0.0.0, a.test] }`, `
+tcp.addresses: got "some", want one of first, all
+tcp.source: got "::1", want an address of family 4
+tcp.deny[1]: got "10.0.0.0", want a network, such as 10.0.0.0/8 or fd00::/8
+tcp.deny[2]: got "a.test", want a network, such as 10.0.0.0/8 or fd00::/8
+tcp.address: got "10.1.2.3", want an address that deny allows`},
+		{"a source is an address or an interface", `icmp: { host: a.test, source: "eth 0/1" }`, `icmp.source: got "eth 0/1", want an address of this machine or the name of an interface, such as 192.0.2.7 or eth1`},
+		{"a source decides the family", `icmp: { host: "2001:db8::1", source: 192.0.2.7 }`, `icmp.host: got "2001:db8::1", want an address of family 4`},
 		{"tcp", `tcp: { address: "a.test", expect: shut, steps: [{send: a, expect: b}, {}], tls: {cert_file: a.pem, min_version: 3, ca_file: b.pem, skip_verify: true} }`, `
 tcp.address: got "a.test", want host:port, such as portal.example.com:443 or [2001:db8::1]:443
 tcp.tls.key_file: got nothing, want cert_file and key_file together

@@ -120,7 +120,7 @@ func (t *TCP) prepare(_ *Engine, dir string) (*measure, error) {
 	for _, s := range t.Steps {
 		p.steps = append(p.steps, step{send: s.Send, expect: []byte(s.Expect), match: compile(s.ExpectRegexp), limit: orNumber(s.MaxBytes, defaultMaxReply)})
 	}
-	return &measure{probe: p.probe, slow: t.MaxResponseTime.Std()}, nil
+	return &measure{probe: p.probe, route: p.route, host: p.host, slow: t.MaxResponseTime.Std()}, nil
 }
 
 func (p *tcpProbe) probe(r *run) *fault {
