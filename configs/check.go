@@ -15,7 +15,8 @@ type Check struct {
 }
 
 type checkFile struct {
-	Name            string            `yaml:"name"`
+	Name            string `yaml:"name"`
+	probes.Settings `yaml:",inline"`
 	Every           *uptally.Duration `yaml:"every"`
 	Cron            string            `yaml:"cron"`
 	Spread          *uptally.Duration `yaml:"spread"`
@@ -25,7 +26,6 @@ type checkFile struct {
 	Confirm         *int              `yaml:"confirm"`
 	Recover         *int              `yaml:"recover"`
 	Gap             *uptally.Duration `yaml:"gap"`
-	probes.Settings `yaml:",inline"`
 }
 
 // The least interval, and the longest timeout that is not asked for.
