@@ -18,6 +18,8 @@
 //	calendar.go      a calendar file and the built-in ones; holidays.go the tables of holidays that calendars share
 //	ical.go          the lines of an iCalendar file; icalevent.go and icalrule.go its events, icaluse.go what is made of them
 //	facts.go         maintenance and exclusions beside a timeline
+//	settings.go      one kind of probe, as it comes from a command line
+//	checktext.go     a check as text to paste; textwriter.go writes it
 //	timeline.go      a timeline as CSV; results.go recorded results as CSV; table.go what both share
 //	kind.go          which of these a file is
 //	examples.go      the files that ship with uptally
