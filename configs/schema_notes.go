@@ -79,6 +79,11 @@ func schemaNotes() map[string]note {
 		"tls.expires_within": {is: "A certificate that expires sooner is a failure."},
 		"tls.min_version":    {is: "The least version; 1.2 unless given.", words: []string{"1.0", "1.1", "1.2", "1.3"}},
 
+		"tls.max_version":  {is: "The highest version offered; the newest unless given.", words: []string{"1.0", "1.1", "1.2", "1.3"}},
+		"tls.alpn":         {is: "Protocols offered by ALPN, such as h2; the server must take one of them."},
+		"tls.key_exchange": {is: "classic offers elliptic curves only, without ML-KEM, which costs less.", words: []string{"default", "classic"}},
+		"tls.pins":         {is: "SHA-256 sums of public keys in base64; a certificate of the chain must have one of them."},
+
 		// tcp
 		"tcp.address":        {is: "host:port.", required: true},
 		"tcp.tls":            {is: "TLS from the first byte, where the block is given."},

@@ -131,8 +131,11 @@ func certReason(err error, now time.Time) (uptally.Reason, bool) {
 	return 0, false
 }
 
-// alertProtocolVersion is the TLS alert of a server that speaks none of the versions offered (RFC 8446, section 6).
-const alertProtocolVersion = 70
+// What a server alerts that speaks none of the versions, or none of the protocols, offered (RFC 8446, section 6; RFC 7301).
+const (
+	alertProtocolVersion       = 70
+	alertNoApplicationProtocol = 120
+)
 
 // alertReason reads an alert that the server sent. crypto/tls keeps the alert's type to itself; its number is the value.
 func alertReason(err error) (uptally.Reason, bool) {
@@ -140,8 +143,13 @@ func alertReason(err error) (uptally.Reason, bool) {
 	if !errors.As(err, &op) || op.Op != "remote error" || op.Err == nil {
 		return 0, false
 	}
-	if v := reflect.ValueOf(op.Err); v.Kind() == reflect.Uint8 && v.Uint() == alertProtocolVersion {
-		return uptally.TLSVersion, true
+	if v := reflect.ValueOf(op.Err); v.Kind() == reflect.Uint8 {
+		switch v.Uint() {
+		case alertProtocolVersion:
+			return uptally.TLSVersion, true
+		case alertNoApplicationProtocol:
+			return uptally.TLSPolicy, true
+		}
 	}
 	return uptally.TLSHandshake, true
 }

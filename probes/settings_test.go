@@ -55,14 +55,19 @@ tcp.deny[2]: got "a.test", want a network, such as 10.0.0.0/8 or fd00::/8
 tcp.address: got "10.1.2.3", want an address that deny allows`},
 		{"a source is an address or an interface", `icmp: { host: a.test, source: "eth 0/1" }`, `icmp.source: got "eth 0/1", want an address of this machine or the name of an interface, such as 192.0.2.7 or eth1`},
 		{"a source decides the family", `icmp: { host: "2001:db8::1", source: 192.0.2.7 }`, `icmp.host: got "2001:db8::1", want an address of family 4`},
-		{"tcp", `tcp: { address: "a.test", expect: shut, steps: [{send: a, expect: b}, {}], tls: {cert_file: a.pem, min_version: 3, ca_file: b.pem, skip_verify: true} }`, `
+		{"tcp", `tcp: { address: "a.test", expect: shut, steps: [{send: a, expect: b}, {}], tls: {cert_file: a.pem, min_version: 3, ca_file: b.pem, skip_verify: true, max_version: TLS1.2, alpn: [h2, ""], key_exchange: quantum, pins: [abc=]} }`, `
 tcp.address: got "a.test", want host:port, such as portal.example.com:443 or [2001:db8::1]:443
 tcp.tls.key_file: got nothing, want cert_file and key_file together
 tcp.tls.skip_verify: got "true", want no ca_file where nothing is verified
 tcp.tls.min_version: got "3", want one of 1.0, 1.1, 1.2, 1.3
+tcp.tls.max_version: got "TLS1.2", want one of 1.0, 1.1, 1.2, 1.3
+tcp.tls.alpn[1]: got nothing, want the name of a protocol, such as h2 or http/1.1
+tcp.tls.key_exchange: got "quantum", want one of default, classic
+tcp.tls.pins[0]: got "abc=", want the SHA-256 of a public key in base64, 44 characters
 tcp.expect: got "shut", want one of open, refused
 tcp.steps[0]: got "2 of them", want exactly one of send, expect and expect_regexp
 tcp.steps[1]: got "0 of them", want exactly one of send, expect and expect_regexp`},
+		{"no version is left", `tcp: { address: "a.test:22", tls: {max_version: "1.1"} }`, `tcp.tls.max_version: got "1.1", want at least min_version, which is 1.2`},
 		{"a shut port has no dialogue", `tcp: { address: "a.test:22", expect: refused, tls: {} }`, `tcp.expect: got "refused", want open where there is tls or a step`},
 		{"icmp", `icmp: { host: "2001:db8::1", family: 4, count: 101, interval: 1ms, size: 8, max_loss: 100, privileged: maybe }`, `
 icmp.host: got "2001:db8::1", want an address of family 4

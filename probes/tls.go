@@ -2,11 +2,14 @@ package probes
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +31,15 @@ type TLS struct {
 	ExpiresWithin uptally.Duration `yaml:"expires_within"`
 	// MinVersion is 1.0, 1.1, 1.2 (default) or 1.3.
 	MinVersion string `yaml:"min_version"`
+	// MaxVersion is the highest version offered; a server that wants a newer one fails. The same words.
+	MaxVersion string `yaml:"max_version"`
+	// ALPN lists the protocols offered (RFC 7301), the preferred one first; a server that takes none of them fails.
+	ALPN []string `yaml:"alpn"`
+	// KeyExchange is default (Go's, with ML-KEM) or classic: elliptic curves only, which costs a third less.
+	KeyExchange string `yaml:"key_exchange"`
+	// Pins lists SHA-256 sums of a SubjectPublicKeyInfo in base64 (RFC 7469); one certificate of the verified chain must
+	// have one of them. With SkipVerify it must be the server's own, the only one whose key the server proves to have.
+	Pins []string `yaml:"pins"`
 }
 
 func (t *TLS) validate(p *problems) {
@@ -42,12 +54,40 @@ func (t *TLS) validate(p *problems) {
 	}
 	p.span("expires_within", t.ExpiresWithin)
 	p.word("min_version", t.MinVersion, "1.0", "1.1", "1.2", "1.3")
+	p.word("max_version", t.MaxVersion, "1.0", "1.1", "1.2", "1.3")
+	if high, ok := tlsVersions[t.MaxVersion]; ok && t.MaxVersion != "" && high < tlsVersions[t.MinVersion] {
+		p.add("max_version", t.MaxVersion, "at least min_version, which is "+orText(t.MinVersion, "1.2"))
+	}
+	for i, name := range t.ALPN {
+		if name == "" || len(name) > 255 {
+			p.add(fmt.Sprintf("alpn[%d]", i), name, "the name of a protocol, such as h2 or http/1.1")
+		}
+	}
+	p.word("key_exchange", t.KeyExchange, "default", "classic")
+	for i, pin := range t.Pins {
+		if _, ok := parsePin(pin); !ok {
+			p.add(fmt.Sprintf("pins[%d]", i), pin, "the SHA-256 of a public key in base64, 44 characters")
+		}
+	}
 }
+
+// pin is the SHA-256 of a SubjectPublicKeyInfo.
+type pin [sha256.Size]byte
+
+func parsePin(text string) (pin, bool) {
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(b) != sha256.Size {
+		return pin{}, false
+	}
+	return pin(b), true
+}
+
+func pinOf(c *x509.Certificate) pin { return sha256.Sum256(c.RawSubjectPublicKeyInfo) }
 
 func tlsReasons() []uptally.Reason {
 	return []uptally.Reason{
-		uptally.TLSHandshake, uptally.TLSTimeout, uptally.TLSVersion, uptally.CertExpired, uptally.CertNotYetValid,
-		uptally.CertName, uptally.CertUntrusted, uptally.CertExpiring,
+		uptally.TLSHandshake, uptally.TLSTimeout, uptally.TLSVersion, uptally.TLSPolicy, uptally.CertExpired, uptally.CertNotYetValid,
+		uptally.CertName, uptally.CertUntrusted, uptally.CertPin, uptally.CertExpiring,
 	}
 }
 
@@ -62,6 +102,8 @@ type trust struct {
 	within time.Duration
 	min    uint16
 	name   string // server_name, or empty
+	alpn   bool   // one of config.NextProtos must be taken
+	pins   []pin
 }
 
 // prepare reads the files. A nil block is the default one.
@@ -69,10 +111,21 @@ func (t *TLS) prepare(dir string) (*trust, error) {
 	if t == nil {
 		t = &TLS{}
 	}
-	tr := &trust{within: t.ExpiresWithin.Std(), min: tlsVersions[t.MinVersion], name: t.ServerName}
-	// Older versions are offered too, so that a server that is too old is seen as such; VerifyConnection refuses it
-	// before anything is sent.
-	tr.config = &tls.Config{MinVersion: tls.VersionTLS10, InsecureSkipVerify: t.SkipVerify, VerifyConnection: tr.verify, NextProtos: nil}
+	tr := &trust{within: t.ExpiresWithin.Std(), min: tlsVersions[t.MinVersion], name: t.ServerName, alpn: len(t.ALPN) > 0}
+	for _, text := range t.Pins {
+		if pin, ok := parsePin(text); ok {
+			tr.pins = append(tr.pins, pin)
+		}
+	}
+	// Older versions are offered too, so that a server that is too old is seen as such; verify refuses it before anything
+	// is sent.
+	tr.config = &tls.Config{MinVersion: tls.VersionTLS10, InsecureSkipVerify: t.SkipVerify, NextProtos: slices.Clone(t.ALPN)}
+	if t.MaxVersion != "" {
+		tr.config.MaxVersion = tlsVersions[t.MaxVersion]
+	}
+	if t.KeyExchange == "classic" {
+		tr.config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+	}
 	if t.CAFile != "" {
 		pem, err := readFile(dir, t.CAFile, maxPEM)
 		if err != nil {
@@ -103,17 +156,55 @@ func (t *TLS) prepare(dir string) (*trust, error) {
 
 // verify runs after the chain is verified and before the handshake is done.
 func (tr *trust) verify(s tls.ConnectionState) error {
-	if s.Version < tr.min {
+	switch {
+	case s.Version < tr.min:
 		return faultf(uptally.TLSVersion, "got %s, want at least %s", tls.VersionName(s.Version), tls.VersionName(tr.min))
+	case tr.alpn && s.NegotiatedProtocol == "":
+		return faultf(uptally.TLSPolicy, "got no protocol by ALPN, want one of %s", join(tr.config.NextProtos))
+	case !tr.pinned(s):
+		return faultf(uptally.CertPin, "got a certificate with the public key %s, want one of pins", base64.StdEncoding.EncodeToString(leafPin(s)))
 	}
 	return nil
 }
 
-// foreign is the same trust for a host that is not the check's: its own name, and no client certificate.
+// pinned reports whether a certificate is pinned, of those that the connection proves: a server can send any besides.
+func (tr *trust) pinned(s tls.ConnectionState) bool {
+	if len(tr.pins) == 0 {
+		return true
+	}
+	has := func(c *x509.Certificate) bool { return slices.Contains(tr.pins, pinOf(c)) }
+	if len(s.VerifiedChains) == 0 {
+		return len(s.PeerCertificates) > 0 && has(s.PeerCertificates[0])
+	}
+	return slices.ContainsFunc(s.VerifiedChains, func(chain []*x509.Certificate) bool { return slices.ContainsFunc(chain, has) })
+}
+
+// leafPin is what would have to be in pins for the server's own certificate.
+func leafPin(s tls.ConnectionState) []byte {
+	if len(s.PeerCertificates) == 0 {
+		return nil
+	}
+	p := pinOf(s.PeerCertificates[0])
+	return p[:]
+}
+
+// foreign is the same trust for a host that is not the check's: its own name, no pins, and no client certificate.
 func (tr *trust) foreign() *trust {
 	cp := *tr
-	cp.config, cp.name = tr.config.Clone(), ""
+	cp.config, cp.name, cp.pins = tr.config.Clone(), "", nil
 	cp.config.Certificates = nil
+	return &cp
+}
+
+// offering is the same trust with protocols of the kind's own (RFC 7301), of which the server need not take any. Where the
+// settings name protocols, those stay.
+func (tr *trust) offering(protocols ...string) *trust {
+	if tr.alpn {
+		return tr
+	}
+	cp := *tr
+	cp.config = tr.config.Clone()
+	cp.config.NextProtos = protocols
 	return &cp
 }
 
@@ -123,6 +214,7 @@ var handshaking = stage{timeout: uptally.TLSTimeout, closed: uptally.TLSHandshak
 func (tr *trust) handshake(r *run, c net.Conn, host string) (*tls.Conn, *fault) {
 	config := tr.config.Clone()
 	config.ServerName = cmp.Or(tr.name, strings.TrimSuffix(host, "."))
+	config.VerifyConnection = tr.verify
 	conn := tls.Client(c, config)
 	// The connection carries deadline and cancellation already; a context would cost a goroutine.
 	err := conn.Handshake()
@@ -132,17 +224,30 @@ func (tr *trust) handshake(r *run, c net.Conn, host string) (*tls.Conn, *fault) 
 		if errors.As(err, &bad) {
 			r.obs.CertExpiry = earliest(bad.UnverifiedCertificates)
 		}
-		return nil, r.classify(err, handshaking)
+		return nil, tr.fault(r, err)
 	}
 	s := conn.ConnectionState()
 	r.obs.CertExpiry = chainExpiry(s)
 	r.fact("tls", tls.VersionName(s.Version))
+	if s.NegotiatedProtocol != "" {
+		r.fact("alpn", s.NegotiatedProtocol)
+	}
 	r.fact("certificate until", r.obs.CertExpiry.UTC().Format(time.RFC3339))
 	if left := time.Until(r.obs.CertExpiry); tr.within > 0 && left < tr.within {
 		return nil, faultf(uptally.CertExpiring, "got a certificate until %s, want at least %s more",
 			r.obs.CertExpiry.UTC().Format(time.RFC3339), tr.within)
 	}
 	return conn, nil
+}
+
+// fault classifies what ended a handshake. A server that speaks only versions above the highest that is offered answers as
+// one that speaks only older ones does; then it is the policy that keeps the two apart.
+func (tr *trust) fault(r *run, err error) *fault {
+	f := r.classify(err, handshaking)
+	if _, alert := alertReason(err); alert && f.reason == uptally.TLSVersion && tr.config.MaxVersion != 0 {
+		f.reason = uptally.TLSPolicy
+	}
+	return f
 }
 
 // chainExpiry is when the last verified chain ends, a chain ending with the first of its certificates; without
