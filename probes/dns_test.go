@@ -2,7 +2,9 @@ package probes
 
 import (
 	"encoding/binary"
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/miekg/dns"
 
@@ -22,7 +24,11 @@ func TestReplies(t *testing.T) {
 		{"as asked", "udp", good, uptally.OK},
 		{"over TCP", "tcp", good, uptally.OK},
 		{"the name in other letters", "udp", func(q *dns.Msg) []byte {
-			q.Question[0].Name = "PORTAL.test."
+			q.Question[0].Name = otherCase(q.Question[0].Name)
+			return good(q)
+		}, uptally.QueryTimeout},
+		{"the name in other letters over TCP", "tcp", func(q *dns.Msg) []byte {
+			q.Question[0].Name = otherCase(q.Question[0].Name)
 			return good(q)
 		}, uptally.OK},
 		{"another identifier", "udp", func(q *dns.Msg) []byte { q.Id++; return good(q) }, uptally.QueryTimeout},
@@ -53,6 +59,16 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// otherCase turns small letters into large ones and back.
+func otherCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			r ^= 0x20
+		}
+		return r
+	}, s)
+}
+
 // TestTruncationFallsBackWithinTheDeadline: truncated over UDP, silent over TCP.
 func TestTruncationFallsBackWithinTheDeadline(t *testing.T) {
 	server := listenDNS(t, func(network string, q *dns.Msg) []byte {
@@ -81,12 +97,13 @@ func TestQuestion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, wire := q.packed()
+		id := newID()
+		wire := q.ask(id, true).wire
 		var m dns.Msg
 		if err := m.Unpack(wire); err != nil {
 			t.Fatal(err)
 		}
-		if m.Id != id || m.RecursionDesired != tt.recursion || m.IsEdns0().UDPSize() != tt.size || m.Question[0].Name != "portal.test." {
+		if m.Id != id || m.RecursionDesired != tt.recursion || m.IsEdns0().UDPSize() != tt.size || !strings.EqualFold(m.Question[0].Name, "portal.test.") {
 			t.Errorf("got %v", &m)
 		}
 		if binary.BigEndian.Uint16(q.wire) != 0 {

@@ -1,17 +1,16 @@
 package probes
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"regexp"
+	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
-
-	"github.com/uptally/uptally"
 )
 
 // This is the only file that imports miekg/dns, which receives fixes only: another library replaces it here.
@@ -24,6 +23,20 @@ func validQueryName(name string) bool {
 func validQueryType(s string) bool {
 	t, ok := dns.StringToType[s]
 	return ok && t != dns.TypeNone && t != dns.TypeOPT && t != dns.TypeAXFR && t != dns.TypeIXFR && t != dns.TypeTSIG
+}
+
+func validQueryClass(s string) bool {
+	c, ok := dns.StringToClass[s]
+	return ok && c != dns.ClassNONE
+}
+
+const noError = dns.RcodeSuccess
+
+func rcodeNumbers(words []string) (codes []int) {
+	for _, s := range words {
+		codes = append(codes, dns.StringToRcode[s])
+	}
+	return codes
 }
 
 func validRCode(s string) bool {
@@ -39,22 +52,42 @@ func canonicalAnswer(typ, data string) (string, error) {
 			return data, nil
 		}
 	}
-	if strings.ContainsAny(data, "\r\n") {
-		return "", errors.New("got several lines, want one record")
-	}
-	rr, err := dns.NewRR(". 0 IN " + typ + " " + data)
+	rr, err := parseRecord(". 0 IN " + typ + " " + data)
 	if err != nil {
 		return "", err
 	}
-	if rr == nil || rr.Header().Rrtype != dns.StringToType[typ] {
+	if rr.Header().Rrtype != dns.StringToType[typ] {
 		return "", errors.New("got no record")
 	}
 	return answerText(rr), nil
 }
 
-// answerText is the inverse for a record that came over the wire.
+// canonicalRecord reads a whole record as in a zone file, where TTL and class may be missing, and writes it as comparable
+// text: owner, type and data.
+func canonicalRecord(text string) (string, error) {
+	rr, err := parseRecord(text)
+	if err != nil {
+		return "", err
+	}
+	return recordText(rr), nil
+}
+
+func parseRecord(text string) (dns.RR, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, errors.New("got several lines, want one record")
+	}
+	rr, err := dns.NewRR(text)
+	if err == nil && rr == nil {
+		err = errors.New("got no record")
+	}
+	return rr, err
+}
+
+// answerText is the inverse of canonicalAnswer for a record that came over the wire.
 func answerText(rr dns.RR) string {
 	switch rr := rr.(type) {
+	case *dns.A:
+		return rr.A.String()
 	case *dns.TXT:
 		return strings.Join(rr.Txt, "")
 	case *dns.CNAME, *dns.NS, *dns.PTR, *dns.MX, *dns.SRV, *dns.SOA, *dns.DNAME:
@@ -63,140 +96,149 @@ func answerText(rr dns.RR) string {
 	return dataText(rr)
 }
 
+func recordText(rr dns.RR) string {
+	return strings.ToLower(rr.Header().Name) + " " + typeText(rr.Header().Rrtype) + " " + answerText(rr)
+}
+
 func dataText(rr dns.RR) string { return strings.TrimPrefix(rr.String(), rr.Header().String()) }
 
-// dnsQuery is a packed question and what its reply must look like. It is never written again.
+func typeText(t uint16) string { return dns.Type(t).String() }
+
+// dnsQuery is a packed question. It is never written again.
 type dnsQuery struct {
 	wire     []byte // with identifier 0
+	end      int    // of the question in wire
 	question dns.Question
-	rcodes   []int
-	rcodeSet string
-	exact    map[string]bool // nil where any answer will do
-	contains []string
-	match    *regexp.Regexp
+	wish     *dnsWish
 }
 
 func newDNSQuery(d *DNS) (*dnsQuery, error) {
 	var m dns.Msg
 	m.SetQuestion(dns.Fqdn(d.Name), dns.StringToType[d.recordType()])
+	if d.Class != "" {
+		m.Question[0].Qclass = dns.StringToClass[d.Class]
+	}
 	m.Id = 0
 	m.RecursionDesired = d.Recursion == nil || *d.Recursion
-	m.SetEdns0(uint16(orNumber(d.EDNSSize, 1232)), false)
+	m.AuthenticatedData = d.wantsAD() // a question without it or DO is not told (RFC 6840, 5.7)
+	m.SetEdns0(uint16(orNumber(d.EDNSSize, 1232)), d.DNSSEC)
+	if d.ClientSubnet != "" {
+		subnet, err := clientSubnet(d.ClientSubnet)
+		if err != nil {
+			return nil, err
+		}
+		opt := m.IsEdns0()
+		opt.Option = append(opt.Option, subnet)
+	}
 	wire, err := m.Pack()
 	if err != nil {
 		return nil, fmt.Errorf("pack question: %w", err)
 	}
-	q := &dnsQuery{wire: wire, question: m.Question[0], match: compile(d.AnswersRegexp)}
-	accepted := d.RCodes
-	if len(accepted) == 0 {
-		accepted = []string{"NOERROR"}
-	}
-	for _, rc := range accepted {
-		q.rcodes = append(q.rcodes, dns.StringToRcode[rc])
-	}
-	q.rcodeSet = strings.Join(accepted, " or ")
-	if q.contains, err = canonicalAnswers(d, d.AnswersContain); err != nil {
-		return nil, err
-	}
-	exact, err := canonicalAnswers(d, d.Answers)
+	wish, err := d.wish()
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range exact {
-		if q.exact == nil {
-			q.exact = map[string]bool{}
-		}
-		q.exact[a] = true
-	}
-	return q, nil
+	return &dnsQuery{wire: wire, end: questionEnd(wire), question: m.Question[0], wish: wish}, nil
 }
 
-func canonicalAnswers(d *DNS, answers []string) (texts []string, err error) {
-	for _, a := range answers {
-		text, err := canonicalAnswer(d.recordType(), a)
-		if err != nil {
-			return nil, fmt.Errorf("parse answer %q: %w", a, err)
-		}
-		texts = append(texts, text)
+func clientSubnet(text string) (*dns.EDNS0_SUBNET, error) {
+	n, err := netip.ParsePrefix(text)
+	if err != nil {
+		return nil, fmt.Errorf("parse client_subnet: %w", err)
 	}
-	return texts, nil
+	family := uint16(1)
+	if n.Addr().Is6() {
+		family = 2
+	}
+	return &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: family, SourceNetmask: uint8(n.Bits()), Address: n.Addr().AsSlice()}, nil
 }
 
-// packed returns a copy of the question with an identifier of its own.
-func (q *dnsQuery) packed() (id uint16, wire []byte) {
-	id = newID()
-	wire = slices.Clone(q.wire)
-	binary.BigEndian.PutUint16(wire, id)
-	return id, wire
+const dnsHeader = 12
+
+// questionEnd returns where the question of a message that we packed ends: behind labels, type and class.
+func questionEnd(wire []byte) int {
+	at := dnsHeader
+	for wire[at] != 0 {
+		at += 1 + int(wire[at])
+	}
+	return at + 1 + 4
 }
+
+// asked is one use of a question: with an identifier of its own and, where others could answer in the server's place, with
+// letters of its own.
+type asked struct {
+	query *dnsQuery
+	wire  []byte
+	mixed bool
+}
+
+// ask returns the question with an identifier that cannot be guessed. Over UDP the letters of the name are made large and
+// small at random as well (mixed), which a server repeats and a forger has to guess.
+func (q *dnsQuery) ask(id uint16, mixed bool) asked {
+	a := asked{query: q, wire: slices.Clone(q.wire), mixed: mixed}
+	a.setID(id)
+	if !mixed {
+		return a
+	}
+	// The length of a label is below 64, so that no such byte looks like a letter.
+	var bits uint64
+	for i := range a.wire[dnsHeader : q.end-4] {
+		if i%64 == 0 {
+			bits = rand.Uint64()
+		}
+		if c := a.wire[dnsHeader+i] | 0x20; c >= 'a' && c <= 'z' {
+			a.wire[dnsHeader+i] ^= byte(bits & 1 << 5)
+		}
+		bits >>= 1
+	}
+	return a
+}
+
+func (a *asked) setID(id uint16) { binary.BigEndian.PutUint16(a.wire, id) }
+
+// newID draws a query identifier that cannot be guessed.
+func newID() uint16 { return uint16(rand.Uint32()) }
 
 // dnsReply is a reply whose identifier and question are those asked for.
 type dnsReply struct{ msg dns.Msg }
 
 func (r *dnsReply) truncated() bool { return r.msg.Truncated }
+func (r *dnsReply) rcode() int      { return r.msg.Rcode }
 
 // errForeign is a message that answers another question, or none.
 var errForeign = errors.New("got a reply to another question")
 
 // reply reads a message. A foreign one, by its identifier or its question, is errForeign; other errors are a message that
 // is ours and broken.
-func (q *dnsQuery) reply(id uint16, b []byte) (*dnsReply, error) {
-	const header = 12
-	if len(b) < header || binary.BigEndian.Uint16(b) != id || b[2]&0x80 == 0 {
+func (a *asked) reply(b []byte) (*dnsReply, error) {
+	if !a.answeredBy(b) {
 		return nil, errForeign
 	}
 	var r dnsReply
 	if err := r.msg.Unpack(b); err != nil {
 		return nil, fmt.Errorf("read reply: %w", err)
 	}
-	if len(r.msg.Question) != 1 {
-		return nil, errForeign
-	}
-	if got := r.msg.Question[0]; !strings.EqualFold(got.Name, q.question.Name) || got.Qtype != q.question.Qtype || got.Qclass != q.question.Qclass {
-		return nil, errForeign
-	}
 	return &r, nil
 }
 
-// judge returns nil if the reply is as wished: the code, then answers of the type, then what they are.
-func (q *dnsQuery) judge(r *run, reply *dnsReply) *fault {
-	rcode := rcodeText(reply.msg.Rcode)
-	r.fact("rcode", rcode)
-	if !slices.Contains(q.rcodes, reply.msg.Rcode) {
-		return faultf(uptally.RCode, "got %s, want %s", rcode, q.rcodeSet)
+// answeredBy compares the header and the bytes of the question, which comes first and so is never compressed. A message cut
+// within the question is ours as far as it goes.
+func (a *asked) answeredBy(b []byte) bool {
+	const response, opcode = 0x80, 0x78
+	if len(b) < dnsHeader || b[0] != a.wire[0] || b[1] != a.wire[1] || b[2]&(response|opcode) != response || b[4] != 0 || b[5] != 1 {
+		return false
 	}
-	if reply.msg.Rcode != dns.RcodeSuccess {
-		return nil // the wish was that there is no answer
+	got := b[dnsHeader:min(len(b), a.query.end)]
+	want := a.wire[dnsHeader:][:len(got)]
+	if a.mixed {
+		return bytes.Equal(got, want)
 	}
-	got := q.answers(reply)
-	if len(got) == 0 {
-		return faultf(uptally.NoAnswer, "got no %s record", dns.TypeToString[q.question.Qtype])
-	}
-	r.fact("answers", strings.Join(got, ", "))
-	return q.judgeAnswers(got)
-}
-
-func (q *dnsQuery) judgeAnswers(got []string) *fault {
-	list := strings.Join(got, ", ")
-	if q.exact != nil {
-		if want := slices.Sorted(maps.Keys(q.exact)); !slices.Equal(got, want) {
-			return faultf(uptally.Answer, "got %s, want %s", list, strings.Join(want, ", "))
-		}
-	}
-	for _, want := range q.contains {
-		if !slices.Contains(got, want) {
-			return faultf(uptally.Answer, "got %s, want %s among them", list, want)
-		}
-	}
-	if q.match != nil && !slices.ContainsFunc(got, q.match.MatchString) {
-		return faultf(uptally.Answer, "got %s, want a match of %q", list, q.match)
-	}
-	return nil
+	return bytes.EqualFold(got, want)
 }
 
 // answers returns the records of the type asked for, sorted and without doubles; aliases on the way do not count.
 func (q *dnsQuery) answers(reply *dnsReply) []string {
-	var texts []string
+	texts := make([]string, 0, len(reply.msg.Answer))
 	for _, rr := range reply.msg.Answer {
 		if q.question.Qtype == dns.TypeANY || rr.Header().Rrtype == q.question.Qtype {
 			texts = append(texts, answerText(rr))
@@ -204,6 +246,72 @@ func (q *dnsQuery) answers(reply *dnsReply) []string {
 	}
 	slices.Sort(texts)
 	return slices.Compact(texts)
+}
+
+func (r *dnsReply) authority() []string  { return recordTexts(r.msg.Ns) }
+func (r *dnsReply) additional() []string { return recordTexts(r.msg.Extra) }
+
+// recordTexts are whole records, sorted and without doubles. OPT is a part of the message and no record of anybody's.
+func recordTexts(rrs []dns.RR) []string {
+	var texts []string
+	for _, rr := range rrs {
+		if rr.Header().Rrtype != dns.TypeOPT {
+			texts = append(texts, recordText(rr))
+		}
+	}
+	slices.Sort(texts)
+	return slices.Compact(texts)
+}
+
+// flags returns the bits of the header as a number: those of dnsFlags.
+func (r *dnsReply) flags() dnsFlags {
+	h := r.msg.MsgHdr
+	var f dnsFlags
+	for i, on := range []bool{h.Authoritative, h.Truncated, h.RecursionDesired, h.RecursionAvailable, h.AuthenticatedData, h.CheckingDisabled} {
+		if on {
+			f |= 1 << i
+		}
+	}
+	return f
+}
+
+// ttls returns the lowest and the highest TTL of the answer in seconds, and the record that has it.
+func (r *dnsReply) ttls() (low, high uint32, lowest, highest string) {
+	for i, rr := range r.msg.Answer {
+		ttl := rr.Header().Ttl
+		if i == 0 || ttl < low {
+			low, lowest = ttl, recordText(rr)
+		}
+		if i == 0 || ttl > high {
+			high, highest = ttl, recordText(rr)
+		}
+	}
+	return low, high, lowest, highest
+}
+
+// serial returns the serial of the first SOA record of the answer.
+func (r *dnsReply) serial() (serial uint32, ok bool) {
+	for _, rr := range r.msg.Answer {
+		if soa, is := rr.(*dns.SOA); is {
+			return soa.Serial, true
+		}
+	}
+	return 0, false
+}
+
+// rcodeText is the code in words, with what the server says besides (RFC 8914).
+func (r *dnsReply) rcodeText() string {
+	code := rcodeText(r.msg.Rcode)
+	opt := r.msg.IsEdns0()
+	if opt == nil || r.msg.Rcode == dns.RcodeSuccess {
+		return code
+	}
+	for _, o := range opt.Option {
+		if e, ok := o.(*dns.EDNS0_EDE); ok {
+			return strings.TrimSpace(fmt.Sprintf("%s (%s) %s", code, dns.ExtendedErrorCodeToString[e.InfoCode], e.ExtraText))
+		}
+	}
+	return code
 }
 
 func rcodeText(rcode int) string {

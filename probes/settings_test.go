@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
@@ -80,7 +81,7 @@ icmp.privileged: got "maybe", want one of auto, never, always`},
 dns.server: got "a b", want a host with or without a port, such as 192.0.2.53:53
 dns.name: got "a b", want a domain name, such as portal.example.com
 dns.type: got "X", want a record type, such as A, AAAA or MX
-dns.transport: got "pigeon", want one of udp, tcp
+dns.transport: got "pigeon", want one of udp, tcp, tls, https
 dns.on_truncation: got "up", want one of tcp, down
 dns.edns_size: got "1", want a number from 512 to 4096
 dns.rcodes[0]: got "OK", want a response code, such as NOERROR or NXDOMAIN`},
@@ -307,18 +308,19 @@ func FuzzReply(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	a := q.ask(0, false)
 	f.Add(q.wire)
 	f.Add([]byte{0, 0, 0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte("\x00\x00\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x06portal\x04test\x00\x00\x01\x00\x01\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		reply, err := q.reply(0, b)
+		reply, err := a.reply(b)
 		if err != nil {
 			return
 		}
 		r := &run{ctx: t.Context()}
 		r.start()
 		checkReason := uptally.OK
-		if f := q.judge(r, reply); f != nil {
+		if f := q.judge(r, reply, time.Unix(0, 0)); f != nil {
 			checkReason = f.reason
 		}
 		listed := checkReason == uptally.OK
