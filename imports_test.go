@@ -29,14 +29,15 @@ var rooms = []room{
 	{"", nil, "the vocabulary stands alone"},
 	{"probes", []string{""}, "a probe returns an observation with a reason of the closed list"},
 	{"probes/schedule", []string{""}, "slots come from plans; what runs in them is not its business"},
-	{"probes/agent", []string{"", "probes", "probes/schedule", "ledger"}, "the work at a site: due, probe, batch"},
+	{"probes/focus", []string{""}, "when to look more often; what runs and what counts is not its business"},
+	{"probes/agent", []string{"", "probes", "probes/schedule", "probes/focus", "ledger"}, "the work at a site: due, probe, batch"},
 	{"agreements", []string{""}, "pure: evidence in, account out"},
 	{"agreements/naive", []string{"", "agreements"}, "the second evaluator that tests hold against the first; it reads its types"},
 	{"agreements/recurrence", []string{"", "agreements"}, "pure: rules of imported calendars in, instants out"},
 	{"configs", []string{"", "probes", "probes/schedule", "agreements", "agreements/recurrence"}, "texts become their settings"},
 	{"ledger", []string{""}, "stores bytes of the vocabulary"},
 	{"ledger/ledgertest", []string{"", "ledger"}, "the stories every engine must pass"},
-	{"server", []string{"", "probes/schedule", "ledger", "agreements"}, "the agents' other end"},
+	{"server", []string{"", "probes/schedule", "probes/focus", "ledger", "agreements"}, "the agents' other end"},
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
@@ -45,9 +46,10 @@ var rooms = []room{
 
 // testOnly is what tests may import besides.
 var testOnly = map[string][]string{
-	"dashboards": {"exporter", "", "agreements"},
-	"ledger":     {"ledger/ledgertest"},
-	"server":     {"ledger/ledgertest"},
+	"dashboards":   {"exporter", "", "agreements"},
+	"ledger":       {"ledger/ledgertest"},
+	"probes/focus": {"probes/schedule", "agreements"}, // the simulation: real slots, real accounts
+	"server":       {"ledger/ledgertest"},
 }
 
 type pkg struct {
