@@ -138,17 +138,16 @@ func (t *turn) take(ev Event) {
 		t.hear(ev.message)
 	case ev.kind == live && !own && ev.on:
 		t.live |= 1 << ev.site
-		if t.watch != nil {
-			t.watch.sites[ev.site].heard = t.now
-		}
 	case ev.kind == live && !own:
 		t.live &^= 1 << ev.site
+	}
+	if t.watch != nil && ev.kind != tick {
+		t.watch.sites[ev.site].heard = t.now
 	}
 }
 
 func (t *turn) hear(m Message) {
 	s := &t.watched().sites[m.Rank]
-	s.heard = t.now
 	if m.Success > s.success {
 		s.succeed(m.Success)
 	}
