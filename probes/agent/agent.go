@@ -23,6 +23,11 @@ type Options struct {
 	// Probe returns the probe of a check under a plan. It is called for each slot, by any goroutine. A panic of the probe
 	// becomes void(resource), since the agent is at fault and not the target.
 	Probe func(plan *uptally.Plan) func(context.Context) probes.Observation
+	// References are asked beside a failure; without any no failure is the site's own. See docs/measuring.md, "Isolation".
+	References []Reference
+	// Depends says on which parts of the site's network a check hangs: the uplink, and for its names the site's resolver.
+	// nil: on both. A check of this very machine hangs on none.
+	Depends func(plan *uptally.Plan) (uplink, resolver bool)
 	// Append makes the canonical bytes of one batch durable; nil is the acknowledgement. Its calls never overlap. After an
 	// error the same bytes come again, so a batch that was stored all the same is a duplicate by its number. It returns soon
 	// once its context is cancelled.
@@ -46,9 +51,11 @@ type Agent struct {
 	clock     *clock
 	core      *schedule.Core
 	committer *committer
+	isolation *isolation // nil without references
 	counts    counts
 
 	ended chan ending
+	heard chan hearing
 	gone  chan struct{} // closed when the loop is over, for probes that outlive it
 
 	mu      sync.Mutex
@@ -81,8 +88,8 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	return &Agent{
-		opts: o, plans: plans, clock: newClock(), committer: newCommitter(o),
-		ended: make(chan ending, 256), gone: make(chan struct{}), changed: make(chan struct{}, 1),
+		opts: o, plans: plans, clock: newClock(), committer: newCommitter(o), isolation: newIsolation(o.References),
+		ended: make(chan ending, 256), heard: make(chan hearing, 16), gone: make(chan struct{}), changed: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -119,7 +126,7 @@ func (a *Agent) SetPlans(plans []uptally.Plan, end int64) error {
 const appendBound = 5 * time.Second
 
 // Run measures until ctx is cancelled, then stops as the package says. That takes at most the longest timeout of a probe in
-// flight, a tenth of it and at least 250 ms, one second for noticing, and six for the last batches; usually no longer than the
+// flight, a tenth of it and at least 250 ms, one second for noticing, four for the references, and six for the last batches; usually no longer than the
 // probes in flight. The error says how many results were not acknowledged; nil means none.
 func (a *Agent) Run(ctx context.Context) error {
 	appending, giveUp := context.WithCancel(context.WithoutCancel(ctx))

@@ -409,7 +409,7 @@ func TestProbeIsNotBegunTooLate(t *testing.T) {
 		a.clock.begin()
 		p, now := plan("web", 10*time.Second), a.clock.read()
 		slot := uptally.Slot{Check: 1, Site: 2, At: now - 5_001}
-		a.fly(schedule.Action{Slot: slot, Latest: now - 1, Plan: &p}, a.clock.zero())
+		a.fly(schedule.Action{Slot: slot, Latest: now - 1, Plan: &p}, ordinary, a.clock.zero())
 		if e := <-a.ended; began || e.result != (uptally.Result{Slot: slot, Reason: uptally.Overtaken}) {
 			t.Errorf("got %+v, begun %v, want overtaken and not begun", e.result, began)
 		}

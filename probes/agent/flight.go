@@ -20,31 +20,31 @@ import (
 func grace(timeout int64) int64 { return max(timeout/10, 250) }
 
 // fly probes one slot. zero is the agent's count at the start of its clock, in nanoseconds.
-func (a *Agent) fly(act schedule.Action, zero int64) {
+func (a *Agent) fly(act schedule.Action, extra int32, zero int64) {
 	begun := time.Now()
 	at := zero + int64(begun.Sub(a.clock.start))
 	r := uptally.Result{Slot: act.Slot, Reason: uptally.Overtaken}
 	if at/int64(time.Millisecond) <= act.Latest {
-		o := a.probe(act.Plan)
+		o := a.probe(act.Plan.Check, time.Duration(act.Plan.Timeout)*time.Millisecond, a.opts.Probe(act.Plan))
 		r = resultOf(act, o, at, begun, time.Since(begun))
 	}
 	select {
-	case a.ended <- ending{act.Check, r}:
+	case a.ended <- ending{act.Check, extra, r}:
 	case <-a.gone:
 	}
 }
 
-// probe measures once, with the deadline counted from now.
-func (a *Agent) probe(plan *uptally.Plan) (o probes.Observation) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(plan.Timeout)*time.Millisecond)
+// probe measures once, with the deadline counted from now. name is that of the check or the reference.
+func (a *Agent) probe(name string, timeout time.Duration, probe func(context.Context) probes.Observation) (o probes.Observation) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			a.opts.Log.Error("probe panicked", "site", a.opts.Site, "check", plan.Check, "err", p, "stack", string(debug.Stack()))
+			a.opts.Log.Error("probe panicked", "site", a.opts.Site, "check", name, "err", p, "stack", string(debug.Stack()))
 			o = probes.Observation{Reason: uptally.Resource, Detail: fmt.Sprintf("the probe panicked: %v", p)}
 		}
 	}()
-	return a.opts.Probe(plan)(ctx)
+	return probe(ctx)
 }
 
 // resultOf makes an observation the result of its slot. at is the agent's count in nanoseconds when the probe began, begun
@@ -61,9 +61,10 @@ func resultOf(act schedule.Action, o probes.Observation, at int64, begun time.Ti
 		Late:   int32(min(max(0, sentAt-act.Slot.At), math.MaxInt32)),
 		Reason: o.Reason,
 		RTT:    max(0, o.RTT.Microseconds()),
-		Detail: fit(o.Detail),
+		Detail: fit(o.Detail, uptally.MaxDetail),
 	}
-	behind := took - time.Duration(act.Plan.Timeout)*time.Millisecond
+	timeout := time.Duration(act.Plan.Timeout) * time.Millisecond
+	behind, least := took-timeout, time.Duration(grace(act.Plan.Timeout))*time.Millisecond
 	switch outcome := o.Reason.Outcome(); {
 	case outcome == uptally.Missed:
 		return uptally.Result{Slot: act.Slot, Reason: o.Reason, Detail: r.Detail}
@@ -71,8 +72,10 @@ func resultOf(act schedule.Action, o probes.Observation, at int64, begun time.Ti
 		return uptally.Result{Slot: act.Slot, Reason: uptally.Overtaken}
 	case outcome == uptally.Up:
 		r.Detail = ""
-	case outcome == uptally.Down && behind > time.Duration(grace(act.Plan.Timeout))*time.Millisecond:
+	case outcome == uptally.Down && behind > least:
 		r = voided(r, uptally.AgentDelay, fmt.Sprintf("the probe returned %v after its deadline", behind.Round(time.Millisecond)))
+	case outcome == uptally.Down && behind >= 0 && o.Delay > least:
+		r = voided(r, uptally.AgentDelay, fmt.Sprintf("the agent itself ran %v late", o.Delay.Round(time.Millisecond)))
 	case outcome != uptally.Down && outcome != uptally.Void:
 		r = voided(r, uptally.Resource, "BUG: no reason that a probe gives")
 	}
@@ -85,17 +88,17 @@ func voided(r uptally.Result, reason uptally.Reason, why string) uptally.Result 
 	if r.Detail != "" {
 		detail += "; " + r.Detail
 	}
-	r.Reason, r.Detail = reason, fit(detail)
+	r.Reason, r.Detail = reason, fit(detail, uptally.MaxDetail)
 	return r
 }
 
-// fit makes text fit for a result.
-func fit(s string) string {
+// fit makes text fit for a result: UTF-8 of at most most bytes, cut at a rune border.
+func fit(s string, most int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= uptally.MaxDetail {
+	if len(s) <= most {
 		return s
 	}
-	end := uptally.MaxDetail
+	end := most
 	for !utf8.RuneStart(s[end]) {
 		end--
 	}

@@ -21,25 +21,36 @@ type loop struct {
 	pausedTo int64 // the end of the last pause
 	acts     []schedule.Action
 	flights  []flight // by Action.Check
-	open     int      // flights without a result
-	swept    int64    // when overdue was last called
+	extras   extras
+	open     int   // flights without a result
+	swept    int64 // when overdue was last called
 	stopping bool
 	astray   bool // the wall clock is too far away to be followed
+	noted    int  // the version of the isolation that was counted and logged last
+	surveyed bool // the references' first answers were logged
+	cutOff   bool // no reference answers, as logged
+	namesOff bool // the site's resolver does not answer, as logged
 }
 
 // flight is a probe that was begun and has not ended.
 type flight struct {
-	act    schedule.Action
-	begun  int64
-	flying bool
-	left   bool // its result was recorded without waiting for it any longer
+	act       schedule.Action
+	begun     int64
+	flying    bool
+	extra     bool // it is no slot's
+	left      bool // its result was recorded without waiting for it any longer
+	suspected bool // it takes long, and the references were asked
 }
 
 // ending is a probe that ended, and what its slot left.
 type ending struct {
 	check  int32
+	extra  int32 // its place among the extras, or ordinary
 	result uptally.Result
 }
+
+// ordinary is the place of a probe that is a slot's.
+const ordinary = -1
 
 // runLoop returns when ctx is cancelled and no result is outstanding.
 func (a *Agent) runLoop(ctx context.Context) {
@@ -57,6 +68,9 @@ func (a *Agent) runLoop(ctx context.Context) {
 		case e := <-a.ended:
 			a.turn()
 			a.endAll(e)
+		case h := <-a.heard:
+			a.turn()
+			a.isolation.heard(h.ref, h.round, h.observation)
 		case <-a.changed:
 			a.turn()
 			a.change()
@@ -67,12 +81,17 @@ func (a *Agent) runLoop(ctx context.Context) {
 		}
 		a.step(schedule.Tick())
 		a.overdue()
+		a.isolate()
+		a.flyExtras()
 	}
 }
 
 // sleep is how long until the next turn is due.
 func (a *Agent) sleep() time.Duration {
-	next := min(a.core.Next(), a.loop.now+heartbeat.Milliseconds())
+	next := min(a.core.Next(), a.loop.extras.next(), a.loop.now+heartbeat.Milliseconds())
+	if a.isolation != nil {
+		next = min(next, a.isolation.next())
+	}
 	return max(0, a.clock.until(next))
 }
 
@@ -84,7 +103,11 @@ func (a *Agent) turn() {
 	if l.now-last >= pauseAfter {
 		l.pausedTo = l.now
 		a.opts.Log.Warn("paused", "site", a.opts.Site, "from_ms", last, "to_ms", l.now)
+		a.counts.pause(l.now - last)
 		a.step(schedule.Paused(last))
+		if a.isolation != nil {
+			a.isolation.paused(l.now)
+		}
 	}
 	if astray := a.clock.off.Abs() > mostFollowed; astray != l.astray {
 		l.astray = astray
@@ -115,7 +138,7 @@ func (a *Agent) begin(act schedule.Action) {
 	l.flights[act.Check] = flight{act: act, begun: l.now, flying: true}
 	l.open++
 	a.counts.begin(l.open)
-	go a.fly(act, a.clock.zero())
+	go a.fly(act, ordinary, a.clock.zero())
 }
 
 // endAll takes one ending and those that wait behind it, but not for ever: what comes due must have its turn.
@@ -132,15 +155,26 @@ func (a *Agent) endAll(e ending) {
 }
 
 func (a *Agent) end(e ending) {
-	f := &a.loop.flights[e.check]
+	f, done := a.loop.flight(e), schedule.Finished(e.check)
 	f.flying = false
 	if !f.left {
 		a.leave(f, e.result)
 	}
-	a.step(schedule.Finished(e.check))
+	if e.extra != ordinary {
+		done = schedule.Returned(f.act.Plan.Kind)
+		a.loop.extras.drop(e.extra)
+	}
+	a.step(done)
 }
 
-// leave records the one result of a flight.
+func (l *loop) flight(e ending) *flight {
+	if e.extra != ordinary {
+		return &l.extras.flights[e.extra]
+	}
+	return &l.flights[e.check]
+}
+
+// leave decides what a flight has shown. A failure that may be the site's own waits for the references.
 func (a *Agent) leave(f *flight, r uptally.Result) {
 	l := &a.loop
 	if l.pausedTo > f.begun && r.Outcome() == uptally.Down {
@@ -150,9 +184,26 @@ func (a *Agent) leave(f *flight, r uptally.Result) {
 		r = voided(r, uptally.Clock, "the wall clock differs by "+a.clock.off.Round(time.Millisecond).String())
 	}
 	f.left = true
-	l.open--
-	a.counts.end(l.open)
-	a.record(r)
+	if r.Reason == uptally.AgentDelay && !f.extra && !f.flying {
+		l.extras.want(f.act.Check, l.now) // what the agent spoiled is looked at again
+	}
+	uplink, resolver := a.depends(f.act.Plan)
+	switch {
+	case uplink && r.Outcome() == uptally.Down:
+		named := resolver && r.Reason >= uptally.ResolveNXDomain && r.Reason <= uptally.ResolveTimeout
+		a.isolation.fail(held{f: *f, result: r, ended: l.now, named: named})
+		return
+	case uplink && r.Outcome() == uptally.Up:
+		a.isolation.prove()
+	}
+	a.settle(r)
+}
+
+// settle records the one result of a flight.
+func (a *Agent) settle(r uptally.Result) {
+	a.loop.open--
+	a.counts.end(a.loop.open)
+	a.record(a.loop.extras.apart(r))
 }
 
 // overdue leaves a result, once a heartbeat, for probes that have not returned although their deadline is long over. Such a
@@ -164,11 +215,23 @@ func (a *Agent) overdue() {
 	}
 	l.swept = l.now
 	for i := range l.flights {
-		f := &l.flights[i]
-		ran := l.now - max(f.begun, l.pausedTo) // deadlines stand still while the machine sleeps
-		if !f.flying || f.left || ran <= f.act.Plan.Timeout+grace(f.act.Plan.Timeout) {
-			continue
-		}
+		a.overdueFlight(&l.flights[i])
+	}
+	for i := range l.extras.flights {
+		a.overdueFlight(&l.extras.flights[i])
+	}
+}
+
+func (a *Agent) overdueFlight(f *flight) {
+	if !f.flying || f.left {
+		return
+	}
+	ran := a.loop.now - max(f.begun, a.loop.pausedTo) // deadlines stand still while the machine sleeps
+	if ran >= suspicious && !f.suspected {
+		f.suspected = true
+		a.suspect(f)
+	}
+	if ran > f.act.Plan.Timeout+grace(f.act.Plan.Timeout) {
 		a.leave(f, uptally.Result{Slot: f.act.Slot, Late: int32(f.begun - f.act.Slot.At), Reason: uptally.AgentDelay,
 			Detail: "the probe did not return by its deadline"})
 	}

@@ -25,8 +25,36 @@ type Stats struct {
 	// acknowledgement, zero before the first.
 	Batches, AppendErrors uint64
 	LastAppend            time.Time
+	// Void are the results that prove nothing, by reason.
+	Void map[uptally.Reason]uint64
+	// Pauses are how often the process did not run, PausedMillis for how long in all.
+	Pauses, PausedMillis uint64
+	// Extras are the probes begun beside the slots, by focus or to repeat one that the agent spoiled; DroppedExtras those that
+	// found no worker or came too late.
+	Extras, DroppedExtras uint64
+	// Isolation is what the references say; its zero value where there are none.
+	Isolation IsolationStats
 	// ClockOff is how far the wall clock is ahead of the agent's count of time.
 	ClockOff time.Duration
+}
+
+// IsolationStats is what the references say.
+type IsolationStats struct {
+	// CutOff says that no reference answers now, NamesCutOff that the site's resolver does not.
+	CutOff, NamesCutOff bool
+	// Times is how often that began, by the part at fault.
+	Times map[Part]uint64
+	// References are those of Options, in order.
+	References []ReferenceStats
+}
+
+// ReferenceStats is a reference as it was last seen.
+type ReferenceStats struct {
+	Name string
+	Part Part
+	// Known says that it was asked and Up that it answered. Counts says that its silence means something: it has answered since
+	// the start, or nothing beyond the site has.
+	Known, Up, Counts bool
 }
 
 // Bucket counts the probes that began at most AtMost milliseconds late.
@@ -53,7 +81,12 @@ type counts struct {
 	mu       sync.Mutex
 	fires    uint64
 	inFlight int
-	missed   [256]uint64
+	left     [256]uint64 // missed and void, by reason
+	pauses   uint64
+	paused   uint64
+	extras   uint64
+	dropped  uint64
+	isolated IsolationStats // its slices and maps are replaced, never written
 	late     [len(latenessBounds)]uint64
 	lateSum  uint64
 	off      time.Duration
@@ -78,12 +111,40 @@ func (c *counts) clock(off time.Duration) {
 	c.mu.Unlock()
 }
 
+func (c *counts) pause(millis int64) {
+	c.mu.Lock()
+	c.pauses++
+	c.paused += uint64(millis)
+	c.mu.Unlock()
+}
+
+func (c *counts) extra() {
+	c.mu.Lock()
+	c.extras++
+	c.mu.Unlock()
+}
+
+func (c *counts) dropExtra() {
+	c.mu.Lock()
+	c.dropped++
+	c.mu.Unlock()
+}
+
+func (c *counts) isolation(s IsolationStats) {
+	c.mu.Lock()
+	c.isolated = s
+	c.mu.Unlock()
+}
+
 func (c *counts) result(r uptally.Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.Outcome() == uptally.Missed {
-		c.missed[r.Reason]++
+	switch r.Outcome() {
+	case uptally.Missed:
+		c.left[r.Reason]++
 		return
+	case uptally.Void:
+		c.left[r.Reason]++
 	}
 	i := 0
 	for int64(r.Late) > latenessBounds[i] {
@@ -96,10 +157,18 @@ func (c *counts) result(r uptally.Result) {
 func (c *counts) stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{Fires: c.fires, InFlight: c.inFlight, LateMillis: c.lateSum, ClockOff: c.off, Missed: map[uptally.Reason]uint64{}}
-	for r, n := range c.missed {
-		if n > 0 {
+	s := Stats{
+		Fires: c.fires, InFlight: c.inFlight, LateMillis: c.lateSum, ClockOff: c.off,
+		Pauses: c.pauses, PausedMillis: c.paused, Extras: c.extras, DroppedExtras: c.dropped, Isolation: c.isolated,
+		Missed: map[uptally.Reason]uint64{}, Void: map[uptally.Reason]uint64{},
+	}
+	for r, n := range c.left {
+		switch o := uptally.Reason(r).Outcome(); {
+		case n == 0:
+		case o == uptally.Missed:
 			s.Missed[uptally.Reason(r)] = n
+		default:
+			s.Void[uptally.Reason(r)] = n
 		}
 	}
 	sum := uint64(0)

@@ -80,6 +80,8 @@ func (c *Core) Step(now int64, ev Event, acts []Action) []Action {
 		c.pausedFrom, c.pausedTo = min(c.pausedFrom, ev.at), c.now-1
 	case stop:
 		acts = c.stop(acts)
+	case returned:
+		acts = c.takeBack(ev.pool, acts)
 	}
 	return c.advance(acts)
 }
@@ -152,14 +154,18 @@ func (c *Core) giveUp(ch *check, acts []Action) []Action {
 	return append(acts, ch.held)
 }
 
-// finish frees the worker of check i and gives it to the slot that waits longest.
+// finish ends the probe of check i.
 func (c *Core) finish(i int32, acts []Action) []Action {
 	ch := &c.checks[i]
 	if ch.state != running {
 		panic("BUG: the end of a probe that does not run")
 	}
 	ch.state = idle
-	p := ch.pool
+	return c.release(ch.pool, acts)
+}
+
+// release frees a worker and gives it to the slot that waits longest.
+func (c *Core) release(p *pool, acts []Action) []Action {
 	p.free++
 	for p.free > 0 && p.trim(c.checks) {
 		next := &c.checks[p.pop()]

@@ -2,12 +2,13 @@ package schedule
 
 import "github.com/uptally/uptally"
 
-// Event is what happened, for Step. Make one with Tick, Finished, SetPlans, Paused or Stop.
+// Event is what happened, for Step. Make one with Tick, Finished, Returned, SetPlans, Paused or Stop.
 type Event struct {
 	kind  eventKind
 	check int32
 	at    int64
 	plans []Slots
+	pool  string
 }
 
 type eventKind uint8
@@ -18,6 +19,7 @@ const (
 	setPlans
 	paused
 	stop
+	returned
 )
 
 // Tick is the passing of time.

@@ -3,7 +3,9 @@ package schedule
 // pool is the workers of one kind of probe and the line of slots that wait for one.
 type pool struct {
 	kind string
+	size int
 	free int
+	lent int // to probes that are no slots
 	line []place
 	head int
 }
@@ -24,7 +26,7 @@ func (c *Core) pool(kind string) *pool {
 	if n < 1 {
 		n = DefaultWorkers
 	}
-	p := &pool{kind: kind, free: n}
+	p := &pool{kind: kind, size: n, free: n}
 	c.pools = append(c.pools, p)
 	return p
 }

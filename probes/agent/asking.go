@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/probes"
+)
+
+// suspicious is how long a probe may take, in milliseconds, before the references are asked beside it.
+const suspicious = 1_000
+
+// hearing is the answer of a reference to a round.
+type hearing struct {
+	ref         int
+	round       int64
+	observation probes.Observation
+}
+
+// depends says what of the site's network can make a check fail; nothing where there are no references.
+func (a *Agent) depends(plan *uptally.Plan) (uplink, resolver bool) {
+	switch {
+	case a.isolation == nil:
+		return false, false
+	case a.opts.Depends == nil:
+		return true, true
+	}
+	return a.opts.Depends(plan)
+}
+
+// isolate begins a round of references when one is due, and records the failures that the rounds have judged.
+func (a *Agent) isolate() {
+	s, l := a.isolation, &a.loop
+	if s == nil {
+		return
+	}
+	if s.tick(l.now) {
+		for i := range a.opts.References {
+			go a.ask(i, s.round)
+		}
+	}
+	for _, h := range s.judged() {
+		a.settle(h.result)
+	}
+	a.noteIsolation()
+}
+
+func (a *Agent) ask(ref int, round int64) {
+	r := &a.opts.References[ref]
+	o := a.probe(r.Name, referenceTimeout, r.Probe)
+	select {
+	case a.heard <- hearing{ref, round, o}:
+	case <-a.gone:
+	}
+}
+
+// suspect asks the references beside a probe that takes long.
+func (a *Agent) suspect(f *flight) {
+	if uplink, _ := a.depends(f.act.Plan); uplink {
+		a.isolation.suspect()
+	}
+}
+
+// noteIsolation logs and counts what has changed.
+func (a *Agent) noteIsolation() {
+	s, l := a.isolation, &a.loop
+	if s.version == l.noted {
+		return
+	}
+	l.noted = s.version
+	if !l.surveyed && !s.running {
+		l.surveyed = true
+		a.logSurvey()
+	}
+	a.logTrust(&s.network, &l.cutOff)
+	a.logTrust(&s.names, &l.namesOff)
+	a.counts.isolation(s.stats())
+}
+
+// logTrust logs once what changed since it was logged.
+func (a *Agent) logTrust(t *trust, off *bool) {
+	switch {
+	case t.cut() == *off:
+		return
+	case t.cut():
+		a.opts.Log.Error("cut off", "site", a.opts.Site, "cause", t.cause.String(), "references", t.details)
+	default:
+		a.opts.Log.Warn("no longer cut off", "site", a.opts.Site, "cause", t.cause.String(), "from_ms", t.cutAt, "to_ms", t.since)
+	}
+	*off = t.cut()
+}
+
+// logSurvey names the references that did not answer when the agent began. Until they do, or something beyond the site does,
+// every failure is void(local).
+func (a *Agent) logSurvey() {
+	for i := range a.isolation.refs {
+		if r := &a.isolation.refs[i]; r.answer != answered {
+			a.opts.Log.Warn("reference does not answer", "site", a.opts.Site, "reference", r.name, "votes", r.votes, "reason", r.reason.String())
+		}
+	}
+}
