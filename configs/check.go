@@ -26,6 +26,7 @@ type checkFile struct {
 	Confirm         *int              `yaml:"confirm"`
 	Recover         *int              `yaml:"recover"`
 	Gap             *uptally.Duration `yaml:"gap"`
+	Focus           *bool             `yaml:"focus"`
 }
 
 // The least interval, and the longest timeout that is not asked for.
@@ -44,6 +45,8 @@ type checkCompiler struct {
 	site string
 	// crons are the spacings of the expressions met so far.
 	crons map[string]spacing
+	// references are those of the installation, as plans say them.
+	references []string
 }
 
 func (c checkCompiler) at(key string) string { return join(c.path, key) }
@@ -54,14 +57,19 @@ func (c checkCompiler) check(f checkFile) Check {
 	if sites == nil {
 		sites = []string{c.site}
 	}
+	focus := or(f.Focus, false)
+	inARow := 1
+	if focus {
+		inARow = 3
+	}
 	p := uptally.Plan{
 		Check: f.Name, Sites: sites, Every: int64(or(f.Every, 0)), Cron: strings.Join(strings.Fields(f.Cron), " "),
 		Spread:  int64(or(f.Spread, 0)),
 		Timeout: int64(or(f.Timeout, min(maxTimeout, uptally.Duration(s.least/10*9+s.least%10*9/10)))),
 		Quorum:  or(f.Quorum, len(sites)/2+1),
-		Confirm: or(f.Confirm, 1), Recover: or(f.Recover, 1),
+		Confirm: or(f.Confirm, inARow), Recover: or(f.Recover, inARow),
 		Gap:  int64(or(f.Gap, uptally.Duration(s.most/2*5+s.most%2*5/2))),
-		Kind: f.Kind(), Target: f.Target(),
+		Kind: f.Kind(), Target: f.Target(), Focus: focus, References: c.references,
 	}
 	c.d.unique(func(i int) string { return item(c.at("sites"), i) }, f.Sites)
 	for _, problem := range f.Settings.Validate() {

@@ -51,6 +51,9 @@ func (w checkWriter) file() checkFile {
 	count(&f.Quorum, p.Quorum)
 	count(&f.Confirm, p.Confirm)
 	count(&f.Recover, p.Recover)
+	if p.Focus || !open {
+		f.Focus = &p.Focus
+	}
 	return f
 }
 

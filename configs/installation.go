@@ -18,6 +18,8 @@ type Config struct {
 	Listen string
 	// ListenDNS is the address of the health page in the words of DNS, host:port over UDP; empty is none.
 	ListenDNS string
+	// References are the targets asked beside a failure: nil is not given, empty is none.
+	References []Reference
 	// Checks, Services and Agreements are in written order.
 	Checks     []Check
 	Services   []Service
@@ -37,6 +39,7 @@ type installationFile struct {
 	Data       string      `yaml:"data"`
 	Listen     string      `yaml:"listen"`
 	ListenDNS  string      `yaml:"listen_dns"`
+	References []string    `yaml:"references"`
 	Checks     []checkFile `yaml:"checks"`
 	Services   []Service   `yaml:"services"`
 	Calendars  []string    `yaml:"calendars"`
@@ -76,6 +79,7 @@ func (l *loader) installation(d *document) *Config {
 	if f.Data == "" {
 		d.complain("data", "a folder, such as "+DefaultData)
 	}
+	c.References = l.references(d, f.References)
 	l.checks(d, f, c)
 	services := l.services(d, f, c)
 	s := surroundings{calendars: l.calendarsOf(d, "calendars", f.Calendars), services: services}
@@ -91,7 +95,7 @@ func (l *loader) checks(d *document, f installationFile, c *Config) {
 	crons := map[string]spacing{}
 	for i, check := range f.Checks {
 		names[i] = check.Name
-		compiler := checkCompiler{d: d, path: item("checks", i), site: f.Site, crons: crons}
+		compiler := checkCompiler{d: d, path: item("checks", i), site: f.Site, crons: crons, references: saidInPlans(f.References)}
 		c.Checks = append(c.Checks, compiler.check(check))
 	}
 	if len(f.Checks) == 0 {
@@ -99,6 +103,14 @@ func (l *loader) checks(d *document, f installationFile, c *Config) {
 	}
 	d.unique(func(i int) string { return join(item("checks", i), "name") }, names)
 	claimAll(d, c.Checks)
+}
+
+// saidInPlans is what plans say of the references. None is a word of its own, since nothing means the site's defaults.
+func saidInPlans(written []string) []string {
+	if written != nil && len(written) == 0 {
+		return []string{"none"}
+	}
+	return written
 }
 
 // services checks the services' names and the checks they name; it returns the services that there are.

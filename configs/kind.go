@@ -33,6 +33,12 @@ func kinds() []kind {
 // Validate returns every problem of the files, sorted: installations, agreements, calendars and facts, told apart by their
 // top-level keys, with whatever files they name. A file that one of the others names is judged where it is named.
 func Validate(paths ...string) []Problem {
+	ps, _ := Review(paths...)
+	return ps
+}
+
+// Review is Validate with the remarks that are no problems, one line each.
+func Review(paths ...string) (problems []Problem, notes []string) {
 	type work struct {
 		d    *document
 		rank int
@@ -53,7 +59,7 @@ func Validate(paths ...string) []Problem {
 		}
 		l.take(w.d)
 	}
-	return sorted(l.problems)
+	return sorted(l.problems), l.notes
 }
 
 // rank returns the place of the file's kind, or -1 for a file that is none, which is then a problem.

@@ -12,6 +12,7 @@ import (
 // loader reads the files of one load. A file that several others name is read once; the problems of all gather here.
 type loader struct {
 	problems  []Problem
+	notes     []string                       // remarks that are no problems
 	calendars map[string]agreements.Calendar // by cleaned path
 	// seen are the cleaned paths of the files that another file named.
 	seen map[string]bool

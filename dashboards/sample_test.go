@@ -71,6 +71,13 @@ func (w *world) numbers() exporter.Numbers {
 	n := uint64(w.rounds)
 	return exporter.Numbers{
 		Scheduler: &exporter.SchedulerNumbers{Fires: 5 * n, InFlight: 19, Workers: []exporter.Workers{{Kind: "http", Busy: 19, Limit: 20}}},
+		Agent: &exporter.AgentNumbers{
+			Pauses: n, Paused: time.Duration(n) * 6 * time.Second, ClockOffset: 2 * time.Second, Focus: 3, Down: 2, Extras: 90 * n, Dropped: 4 * n,
+			Isolation: &exporter.IsolationNumbers{
+				Uplink: true, Resolver: true, Times: map[string]uint64{"uplink": n, "gateway": 1, "resolver": n},
+				References: map[string]bool{"tcp://192.0.2.1:53": false, "gateway": true},
+			},
+		},
 		Ledger: &exporter.LedgerNumbers{Batches: n, Results: 5 * n, AppendTime: time.Duration(n) * time.Millisecond,
 			LastAppend: time.Now().Add(-time.Hour).UnixMilli(), Waiting: 7},
 	}

@@ -29,7 +29,7 @@ type Options struct {
 type Exporter struct {
 	runtime  func() Numbers
 	own      block
-	missed   map[uptally.Reason]*metrics.Counter // never written after New
+	missed   map[uptally.Reason]*metrics.Counter // and void; never written after New
 	lateness histogram
 	refused  *metrics.Counter
 
@@ -57,6 +57,9 @@ func New(o Options) *Exporter {
 	for _, r := range uptally.Reasons(uptally.Missed) {
 		// All of them from the start: a rate over a counter that appears with a 1 misses that one.
 		e.missed[r] = e.own.of(slotsMissed).NewCounter(slotsMissed.line(r.String()))
+	}
+	for _, r := range uptally.Reasons(uptally.Void) {
+		e.missed[r] = e.own.of(resultsVoid).NewCounter(resultsVoid.line(r.String()))
 	}
 	e.lateness.add(&e.own, lateness)
 	e.refused = e.own.of(refused).NewCounter(refused.line())
@@ -101,9 +104,10 @@ func (e *Exporter) CheckResult(check, site string, r uptally.Result) {
 		return
 	}
 	s.add(r)
-	if o == uptally.Missed {
-		e.missed[r.Reason].Inc()
-	} else {
+	if n := e.missed[r.Reason]; n != nil {
+		n.Inc()
+	}
+	if o != uptally.Missed {
 		e.lateness.observe(int64(r.Late) * 1000)
 	}
 }

@@ -85,7 +85,14 @@ func sample(t *testing.T) *Exporter {
 	e := New(Options{Version: "v1.2.3", GoVersion: "go1.26.0", Runtime: func() Numbers {
 		return Numbers{
 			Scheduler: &SchedulerNumbers{Fires: 6, InFlight: 2, Workers: []Workers{{"dns", 0, 64}, {"http", 2, 512}}},
-			Ledger:    &LedgerNumbers{Batches: 3, Results: 6, AppendTime: 4500 * time.Microsecond, LastAppend: noon + 250, Waiting: 1},
+			Agent: &AgentNumbers{
+				Pauses: 1, Paused: 7500 * time.Millisecond, ClockOffset: -20 * time.Millisecond, Focus: 3, Down: 2, Extras: 90, Dropped: 4,
+				Isolation: &IsolationNumbers{
+					Uplink: true, Times: map[string]uint64{"uplink": 2, "gateway": 1, "resolver": 0},
+					References: map[string]bool{"tcp://192.0.2.1:53": false, "gateway": true},
+				},
+			},
+			Ledger: &LedgerNumbers{Batches: 3, Results: 6, AppendTime: 4500 * time.Microsecond, LastAppend: noon + 250, Waiting: 1},
 		}
 	}})
 	mustSet(t, e, Series{"portal-home", "fra1"}, Series{"portal-home", "ams1"}, Series{"portal-dns", "fra1"})

@@ -38,6 +38,17 @@ const (
 	workersBusy
 	workersLimit
 
+	resultsVoid
+	pauses
+	pausedTime
+	clockOffset
+	isolated
+	isolations
+	referenceUp
+	focusChecks
+	focusProbes
+	focusDropped
+
 	ledgerBatches
 	ledgerResults
 	ledgerAppend
@@ -84,6 +95,27 @@ var table = [families]Metric{
 		"Workers of a kind of probe that are busy at this moment."},
 	workersLimit: {"uptally_workers_limit", "gauge", "workers", []string{"kind"},
 		"The most workers of a kind of probe that may be busy at once."},
+
+	resultsVoid: {"uptally_results_void_total", "counter", "results", []string{"reason"},
+		"Results that prove nothing because the site itself was at fault, over all checks and sites, by reason."},
+	pauses: {"uptally_pauses_total", "counter", "pauses", nil,
+		"How often the process did not run for five seconds or more: suspended, stopped or starved."},
+	pausedTime: {"uptally_paused_seconds_total", "counter", "seconds", nil,
+		"Time in which the process did not run."},
+	clockOffset: {"uptally_clock_offset_seconds", "gauge", "seconds", nil,
+		"Wall clock less the agent's own count of time; results are void(clock) while it is more than their lateness may be."},
+	isolated: {"uptally_isolated", "gauge", "flag", []string{"part"},
+		"1 while no reference answers (part uplink) or the site's resolver does not (part resolver); failures are void(local) then. Absent without references."},
+	isolations: {"uptally_isolations_total", "counter", "times", []string{"cause"},
+		"How often that began, by the part nearest to the agent that did not answer (uplink, gateway, resolver)."},
+	referenceUp: {"uptally_reference_up", "gauge", "flag", []string{"reference"},
+		"1 if the reference answered when it was last asked, which is beside a failure and once an hour; absent before."},
+	focusChecks: {"uptally_focus_checks", "gauge", "checks", []string{"state"},
+		"Checks that are looked at beyond their slots: each second (state focus), or as surely down (state down)."},
+	focusProbes: {"uptally_focus_probes_total", "counter", "probes", nil,
+		"Probes begun beside the slots: by focus, or to repeat one that the agent itself spoiled."},
+	focusDropped: {"uptally_focus_dropped_total", "counter", "probes", nil,
+		"Probes beside the slots that found no worker or came too late; no slot was due, so nothing is recorded."},
 
 	ledgerBatches: {"uptally_ledger_batches_appended_total", "counter", "batches", nil,
 		"Batches made durable by this process since its start."},

@@ -1,11 +1,16 @@
 package exporter
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Numbers is what other packages count, as plain numbers. A part that the process does not have is nil, and its lines
 // are absent.
 type Numbers struct {
 	Scheduler *SchedulerNumbers
+	Agent     *AgentNumbers
 	Ledger    *LedgerNumbers
 }
 
@@ -22,6 +27,28 @@ type SchedulerNumbers struct {
 type Workers struct {
 	Kind        string
 	Busy, Limit int
+}
+
+// AgentNumbers is what an agent knows of its own faults and of its focus.
+type AgentNumbers struct {
+	// Pauses is how often the process did not run, Paused for how long in all. ClockOffset is wall clock less count.
+	Pauses      uint64
+	Paused      time.Duration
+	ClockOffset time.Duration
+	// Isolation is nil without references.
+	Isolation *IsolationNumbers
+	// Focus and Down are the checks in these states; Extras the probes beside the slots, Dropped those that did not begin.
+	Focus, Down     int
+	Extras, Dropped uint64
+}
+
+// IsolationNumbers is what the references say.
+type IsolationNumbers struct {
+	// Uplink says that none answers, Resolver that the site's resolver does not.
+	Uplink, Resolver bool
+	// Times is how often that began, by cause; References who answered when last asked, each name once.
+	Times      map[string]uint64
+	References map[string]bool
 }
 
 // LedgerNumbers is the ledger's part; of an agent without a ledger, its spool's.
@@ -45,6 +72,9 @@ func (n Numbers) block() block {
 			b.gauge(workersLimit, float64(w.Limit), w.Kind)
 		}
 	}
+	if a := n.Agent; a != nil {
+		a.add(&b)
+	}
 	if l := n.Ledger; l != nil {
 		b.count(ledgerBatches, l.Batches)
 		b.count(ledgerResults, l.Results)
@@ -55,4 +85,33 @@ func (n Numbers) block() block {
 		b.gauge(ledgerWaiting, float64(l.Waiting))
 	}
 	return b
+}
+
+func (a *AgentNumbers) add(b *block) {
+	b.count(pauses, a.Pauses)
+	b.gauge(pausedTime, a.Paused.Seconds())
+	b.gauge(clockOffset, a.ClockOffset.Seconds())
+	b.gauge(focusChecks, float64(a.Focus), "focus")
+	b.gauge(focusChecks, float64(a.Down), "down")
+	b.count(focusProbes, a.Extras)
+	b.count(focusDropped, a.Dropped)
+	i := a.Isolation
+	if i == nil {
+		return
+	}
+	b.gauge(isolated, asFlag(i.Uplink), "uplink")
+	b.gauge(isolated, asFlag(i.Resolver), "resolver")
+	for _, cause := range slices.Sorted(maps.Keys(i.Times)) {
+		b.count(isolations, i.Times[cause], cause)
+	}
+	for _, name := range slices.Sorted(maps.Keys(i.References)) {
+		b.gauge(referenceUp, asFlag(i.References[name]), name)
+	}
+}
+
+func asFlag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
 }

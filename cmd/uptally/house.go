@@ -215,13 +215,19 @@ func (h *house) startAgent(context.Context) error {
 	if err != nil {
 		return err
 	}
+	refs, err := h.references()
+	if err != nil {
+		return err
+	}
 	a, err := agent.New(agent.Options{
 		Site: h.cfg.Site, Plans: h.plans, Agent: id, Epoch: random64(), Log: h.log,
 		Probe: func(p *uptally.Plan) func(context.Context) probes.Observation {
 			return h.counted(p, probers[p.Check])
 		},
-		Append:  h.append,
-		Observe: h.observe,
+		References: refs,
+		Depends:    h.depends(),
+		Append:     h.append,
+		Observe:    h.observe,
 	})
 	if err != nil {
 		return err
@@ -307,11 +313,35 @@ func (h *house) numbers() exporter.Numbers {
 			AppendTime: time.Duration(h.appendNanos.Load()), Waiting: s.Waiting,
 		},
 	}
+	n.Agent = agentNumbers(s)
 	if !s.LastAppend.IsZero() {
 		n.Ledger.LastAppend = s.LastAppend.UnixMilli()
 	}
 	for kind, busy := range h.busy {
 		n.Scheduler.Workers = append(n.Scheduler.Workers, exporter.Workers{Kind: kind, Busy: int(busy.Load()), Limit: schedule.DefaultWorkers})
+	}
+	return n
+}
+
+// agentNumbers are an agent's own faults and its focus.
+func agentNumbers(s agent.Stats) *exporter.AgentNumbers {
+	n := &exporter.AgentNumbers{
+		Pauses: s.Pauses, Paused: time.Duration(s.PausedMillis) * time.Millisecond, ClockOffset: s.ClockOff,
+		Focus: s.Focus, Down: s.Down, Extras: s.Extras, Dropped: s.DroppedExtras,
+	}
+	if len(s.Isolation.References) == 0 {
+		return n
+	}
+	n.Isolation = &exporter.IsolationNumbers{
+		Uplink: s.Isolation.CutOff, Resolver: s.Isolation.NamesCutOff, Times: map[string]uint64{}, References: map[string]bool{},
+	}
+	for part, times := range s.Isolation.Times {
+		n.Isolation.Times[part.String()] = times
+	}
+	for _, r := range s.Isolation.References {
+		if r.Known {
+			n.Isolation.References[r.Name] = r.Up
+		}
 	}
 	return n
 }

@@ -14,9 +14,12 @@ func validateCommand(s streams) *cobra.Command {
 		Short: "print every problem of installation, agreement, calendar and facts files; needs no network and no rights",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
-			problems := configs.Validate(files...)
+			problems, notes := configs.Review(files...)
 			for _, p := range problems {
 				fmt.Fprintln(s.out, p)
+			}
+			for _, n := range notes {
+				fmt.Fprintln(s.err, "note: "+n)
 			}
 			if len(problems) > 0 {
 				return errProblems

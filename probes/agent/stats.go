@@ -32,6 +32,8 @@ type Stats struct {
 	// Extras are the probes begun beside the slots, by focus or to repeat one that the agent spoiled; DroppedExtras those that
 	// found no worker or came too late.
 	Extras, DroppedExtras uint64
+	// Focus and Down are the checks in these states of focus.
+	Focus, Down int
 	// Isolation is what the references say; its zero value where there are none.
 	Isolation IsolationStats
 	// ClockOff is how far the wall clock is ahead of the agent's count of time.
