@@ -42,7 +42,7 @@ func BenchmarkProbe(b *testing.B) {
 			b.ResetTimer()
 			before := cpu(b)
 			inFlight(b, p, n)
-			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/probe")
 		})
 	}
 }
@@ -163,7 +163,7 @@ func BenchmarkLibrary(b *testing.B) {
 			b.ResetTimer()
 			before := cpu(b)
 			inFlight(b, p, 64)
-			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/probe")
 		})
 	}
 }
