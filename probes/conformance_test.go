@@ -28,6 +28,13 @@ type fixture struct {
 	up, silent *Settings
 	timeout    uptally.Reason
 	begun      <-chan struct{}
+	engine     *Engine // set by eachKind
+}
+
+func (f *fixture) prepared(t testing.TB, s *Settings) *Prober { return preparedBy(t, f.engine, s, "") }
+
+func (f *fixture) observe(t testing.TB, s *Settings, within time.Duration) Observation {
+	return observeBy(t, f.engine, s, "", within)
 }
 
 // fixtures has one entry a kind. TestEveryKind demands it.
@@ -80,19 +87,25 @@ func kindNames() []string {
 	return names
 }
 
-// eachKind runs a story for every kind, and skips ICMP where the machine grants no socket for it.
+// eachKind runs a story for every kind and with both engines, and skips ICMP where the machine grants no socket for it.
 func eachKind(t *testing.T, story func(t *testing.T, f fixture)) {
 	for _, kind := range kindNames() {
-		t.Run(kind, func(t *testing.T) {
-			f, ok := fixtures(t)[kind]
-			if !ok {
-				t.Fatalf("got no fixture for %q", kind)
-			}
-			if kind == "icmp" {
-				needEcho(t)
-			}
-			story(t, f)
-		})
+		for name, open := range map[string]func() *Engine{"": NewEngine, " shared": NewShared} {
+			t.Run(kind+name, func(t *testing.T) {
+				f, ok := fixtures(t)[kind]
+				if !ok {
+					t.Fatalf("got no fixture for %q", kind)
+				}
+				if kind == "icmp" {
+					needEcho(t)
+				}
+				f.engine = open()
+				story(t, f)
+				if err := f.engine.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 
@@ -140,7 +153,7 @@ func TestEveryKind(t *testing.T) {
 
 func TestUpIsUp(t *testing.T) {
 	eachKind(t, func(t *testing.T, f fixture) {
-		o := observe(t, f.up, "", generous)
+		o := f.observe(t, f.up, generous)
 		want(t, o, uptally.OK)
 		if len(o.Phases) == 0 || len(o.Facts) == 0 {
 			t.Errorf("got phases %v and facts %v, want some", o.Phases, o.Facts)
@@ -151,7 +164,7 @@ func TestUpIsUp(t *testing.T) {
 func TestDeadlineIsHonoured(t *testing.T) {
 	eachKind(t, func(t *testing.T, f fixture) {
 		start := time.Now()
-		o := observe(t, f.silent, "", brief)
+		o := f.observe(t, f.silent, brief)
 		want(t, o, f.timeout)
 		if took := time.Since(start); took < brief {
 			t.Errorf("gave up after %v, want the whole of %v", took, brief)
@@ -169,7 +182,7 @@ func TestCancelEndsTheProbe(t *testing.T) {
 			<-f.begun
 			cancel()
 		}()
-		o := prepared(t, f.silent, "").Probe(ctx) // no deadline of its own: ten seconds
+		o := f.prepared(t, f.silent).Probe(ctx) // no deadline of its own: ten seconds
 		checkObservation(t, f.silent, o)
 		want(t, o, uptally.AgentDown)
 	})
@@ -177,7 +190,7 @@ func TestCancelEndsTheProbe(t *testing.T) {
 
 func TestOverBeforeItBegins(t *testing.T) {
 	eachKind(t, func(t *testing.T, f fixture) {
-		p := prepared(t, f.up, "")
+		p := f.prepared(t, f.up)
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 		defer cancel()
 		want(t, p.Probe(ctx), uptally.Overtaken)
@@ -192,8 +205,11 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		before := goleak.IgnoreCurrent()
 		files := openFiles(t)
 		for range 5 {
-			observe(t, f.up, "", generous)
-			observe(t, f.silent, "", brief)
+			f.observe(t, f.up, generous)
+			f.observe(t, f.silent, brief)
+		}
+		if err := f.engine.Close(); err != nil {
+			t.Error(err)
 		}
 		goleak.VerifyNone(t, before,
 			// The test's own servers notice later that a client left.
@@ -216,7 +232,7 @@ func openFiles(t testing.TB) int {
 func TestManyAtOnce(t *testing.T) {
 	eachKind(t, func(t *testing.T, f fixture) {
 		before := written(t, f.up)
-		p := prepared(t, f.up, "")
+		p := f.prepared(t, f.up)
 		var all sync.WaitGroup
 		for range 32 {
 			all.Go(func() {
@@ -265,7 +281,7 @@ func TestNoDescriptorsIsVoid(t *testing.T) {
 			targets = append(targets, &Settings{TCP: &TCP{Address: "portal.test:80"}}) // the resolver's socket
 		}
 		for _, s := range targets {
-			p := prepared(t, s, "")
+			p := f.prepared(t, s)
 			restore := exhaust(t)
 			ctx, cancel := context.WithTimeout(t.Context(), generous)
 			o := p.Probe(ctx)
@@ -298,7 +314,7 @@ func exhaust(t testing.TB) (restore func()) {
 // TestSlow: a response that is right and late is too_slow, with its response time.
 func TestSlow(t *testing.T) {
 	eachKind(t, func(t *testing.T, f fixture) {
-		m, err := func() (*measure, error) { _, k := f.up.one(); return k.prepare(NewEngine(), "") }()
+		m, err := func() (*measure, error) { _, k := f.up.one(); return k.prepare(f.engine, "") }()
 		if err != nil {
 			t.Fatal(err)
 		}

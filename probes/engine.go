@@ -10,25 +10,29 @@ import (
 // noDeadline bounds a probe whose caller set no deadline, so that none is endless.
 const noDeadline = 10 * time.Second
 
-// Engine is what the probes of one process share: the ICMP identifiers, the limit on privileged sockets and, where it was
-// made by NewShared, sockets. It is safe for concurrent use. A process has one, also across reloads.
+// Engine is what the probes of one process share: raw ICMP sockets and, where it was made by NewShared, all that scheduled
+// ICMP probes and UDP questions need. It is safe for concurrent use. A process has one, also across reloads.
 type Engine struct {
-	echoes *echoes
+	pool *echoPool
 	// shared says that scheduled ICMP probes and UDP questions use the sockets of the engine.
 	shared bool
 	// closers end what the engine opened for all of its probes.
 	closers []io.Closer
 }
 
-// NewEngine returns an engine for a few probes: each has a socket of its own. It opens nothing and needs no closing.
-func NewEngine() *Engine { return &Engine{echoes: newEchoes()} }
+// NewEngine returns an engine for a few probes: each has sockets of its own; raw ones are shared by probes at the same time
+// and closed after the last of them. It needs no closing.
+func NewEngine() *Engine { return newEngine(false) }
 
 // NewShared returns an engine for scheduled checks: ICMP probes and UDP questions share sockets, which are opened by the
 // first probe that needs them and stay open until Close.
 func NewShared() *Engine {
-	e := NewEngine()
-	e.shared = true
-	return e
+	return newEngine(true)
+}
+
+func newEngine(shared bool) *Engine {
+	pool := newEchoPool(shared)
+	return &Engine{pool: pool, shared: shared, closers: []io.Closer{pool}}
 }
 
 // Close closes the shared sockets and waits for their readers. Probes still in flight end with agent_down, and so does

@@ -34,7 +34,12 @@ const brief = 150 * time.Millisecond
 
 func prepared(t testing.TB, s *Settings, dir string) *Prober {
 	t.Helper()
-	p, err := NewEngine().Prepare(s, dir)
+	return preparedBy(t, NewEngine(), s, dir)
+}
+
+func preparedBy(t testing.TB, e *Engine, s *Settings, dir string) *Prober {
+	t.Helper()
+	p, err := e.Prepare(s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +49,14 @@ func prepared(t testing.TB, s *Settings, dir string) *Prober {
 // observe prepares and probes once within a time, and holds the observation to what every one must be.
 func observe(t testing.TB, s *Settings, dir string, within time.Duration) Observation {
 	t.Helper()
+	return observeBy(t, NewEngine(), s, dir, within)
+}
+
+func observeBy(t testing.TB, e *Engine, s *Settings, dir string, within time.Duration) Observation {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	o := prepared(t, s, dir).Probe(ctx)
+	o := preparedBy(t, e, s, dir).Probe(ctx)
 	checkObservation(t, s, o)
 	return o
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -62,32 +65,34 @@ func (i *ICMP) validate(p *problems) {
 
 func (i *ICMP) reasons() []uptally.Reason {
 	return concat(reachReasons(), []uptally.Reason{
-		uptally.NoReply, uptally.Loss, uptally.Unreachable, uptally.TooBig, uptally.NoWorker,
+		uptally.NoReply, uptally.Loss, uptally.Unreachable, uptally.TTLExceeded, uptally.TooBig, uptally.PayloadMismatch,
 	})
 }
 
 // icmpProbe is a prepared ICMP. It is never written again.
 type icmpProbe struct {
-	echoes   *echoes
+	pool     *echoPool
+	shared   bool // scheduled: its requests go over the pool's sockets also where the process may use datagram ones
 	route    *route
 	settings ICMP
-	modes    []bool // privileged or not, in the order tried
+	sum      uint32 // of the payload's pattern
+	raws     []bool // over a raw socket or not, in the order tried
 }
 
 func (i *ICMP) prepare(e *Engine, _ string) (*measure, error) {
 	s := *i
-	s.Count, s.Size, s.TTL = orNumber(i.Count, 1), orNumber(i.Size, 24), orNumber(i.TTL, 64)
+	s.Count, s.Size, s.TTL = orNumber(i.Count, 1), orNumber(i.Size, minEcho), orNumber(i.TTL, 64)
 	if i.MaxLoss != nil {
 		s.MaxLoss = new(*i.MaxLoss)
 	}
-	p := &icmpProbe{echoes: e.echoes, route: i.Reach.route(), settings: s}
+	p := &icmpProbe{pool: e.pool, shared: e.shared, route: i.Reach.route(), settings: s, sum: sum(0, e.pool.payloads.rest(s.Size))}
 	switch i.Privileged {
 	case "never":
-		p.modes = []bool{false}
+		p.raws = []bool{false}
 	case "always":
-		p.modes = []bool{true}
+		p.raws = []bool{true}
 	default:
-		p.modes = []bool{false, true}
+		p.raws = []bool{false, true}
 	}
 	return &measure{probe: p.probe, route: p.route, host: i.Host, slow: i.MaxResponseTime.Std()}, nil
 }
@@ -98,20 +103,40 @@ func (p *icmpProbe) probe(r *run) *fault {
 		return f
 	}
 	r.fact("address", addr.String())
-	for _, privileged := range p.modes {
-		e, err := p.send(r, addr, privileged)
-		var refused *fault
-		switch {
-		case errors.As(err, &refused):
-			return refused
-		case err != nil && !e.open && permission(err):
+	for _, raw := range p.raws {
+		t, err := p.ping(r, addr, raw)
+		if t == nil && permission(err) {
 			continue
 		}
 		r.end("echo")
-		e.report(r)
-		return p.judge(r, e, err)
+		if t == nil {
+			return r.classify(err, failing)
+		}
+		t.report(r)
+		return p.judge(r, t)
 	}
 	return faultf(uptally.NotPermitted, "%s", p.missing())
+}
+
+// ping sends the requests: a single probe over a socket of its own with pro-bing, scheduled ones and those over raw sockets
+// over the engine's. A raw socket hears every echo of the machine, and pro-bing sets its filter late. See docs/decisions.md.
+func (p *icmpProbe) ping(r *run, addr netip.Addr, raw bool) (*tally, error) {
+	if raw || p.shared {
+		t, err := p.pool.ping(r, p, addr, raw)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return t, err
+		}
+	}
+	return p.send(r, addr, raw)
+}
+
+// interval is the time between two requests.
+func (p *icmpProbe) interval(r *run) time.Duration {
+	if given := p.settings.Interval.Std(); given > 0 {
+		return given
+	}
+	deadline, _ := r.ctx.Deadline()
+	return max(min(time.Second, time.Until(deadline)/5), time.Millisecond)
 }
 
 // missing names the right that would let the probe run.
@@ -134,12 +159,23 @@ func permission(err error) bool {
 // failing says what an error means that kept a request from being sent.
 var failing = stage{timeout: uptally.NoReply, closed: uptally.NoReply, reset: uptally.NoReply, other: uptally.Unreachable}
 
-func (p *icmpProbe) judge(r *run, e *echo, err error) *fault {
-	want, got := p.settings.Count, len(e.rtts)
+// tally is what became of the requests of one probe.
+type tally struct {
+	sent int
+	// rtts are the round trips of the replies, delay what this process added to one of them at most, or to the deadline.
+	rtts            []time.Duration
+	delay           time.Duration
+	duplicates, ttl int
+	// failed says why replies are missing, where anything does.
+	failed *fault
+}
+
+func (p *icmpProbe) judge(r *run, t *tally) *fault {
+	want, got := p.settings.Count, len(t.rtts)
 	if got == want {
-		return p.judgeTime(e)
+		return p.judgeTime(t)
 	}
-	if f := p.sendFault(r, e, err); f != nil && (got == 0 || f.reason.Outcome() != uptally.Down) {
+	if f := t.failed; f != nil && (got == 0 || f.reason.Outcome() != uptally.Down) {
 		return f
 	}
 	switch {
@@ -150,16 +186,13 @@ func (p *icmpProbe) judge(r *run, e *echo, err error) *fault {
 	case p.settings.MaxLoss != nil && (want-got)*100 > *p.settings.MaxLoss*want:
 		return faultf(uptally.Loss, "got %d of %d replies, want a loss of at most %d %%", got, want, *p.settings.MaxLoss)
 	}
-	return p.judgeTime(e)
+	return p.judgeTime(t)
 }
 
-// sendFault classifies what kept requests from being sent; nil if nothing did.
-func (p *icmpProbe) sendFault(r *run, e *echo, err error) *fault {
-	if e.sendErr != nil {
-		err = e.sendErr
-	}
-	if err == nil || timedOut(err) {
-		return nil
+// sendFault says why a request could not be sent.
+func sendFault(r *run, err error) *fault {
+	if errors.Is(err, syscall.EAGAIN) { // a full send buffer, which calls itself a timeout
+		return faultf(uptally.Resource, "%v", err)
 	}
 	f := r.classify(err, failing)
 	switch {
@@ -171,12 +204,12 @@ func (p *icmpProbe) sendFault(r *run, e *echo, err error) *fault {
 	return f
 }
 
-func (p *icmpProbe) judgeTime(e *echo) *fault {
+func (p *icmpProbe) judgeTime(t *tally) *fault {
 	limit := p.settings.MaxRTT.Std()
 	if limit == 0 {
 		return nil
 	}
-	low, mean, high, _ := spread(e.rtts)
+	low, mean, high, _ := spread(t.rtts)
 	of, got := orText(p.settings.MaxRTTOf, "mean"), mean
 	switch of {
 	case "minimum":
@@ -188,4 +221,34 @@ func (p *icmpProbe) judgeTime(e *echo) *fault {
 		return faultf(uptally.TooSlow, "got a %s round trip of %v, want at most %v", of, got.Round(time.Microsecond), limit)
 	}
 	return nil
+}
+
+// spread returns minimum, mean, maximum and standard deviation.
+func spread(ds []time.Duration) (low, mean, high, dev time.Duration) {
+	if len(ds) == 0 {
+		return 0, 0, 0, 0
+	}
+	var sum, squares float64
+	for _, d := range ds {
+		sum += float64(d)
+	}
+	m := sum / float64(len(ds))
+	for _, d := range ds {
+		squares += (float64(d) - m) * (float64(d) - m)
+	}
+	return slices.Min(ds), time.Duration(m), slices.Max(ds), time.Duration(math.Sqrt(squares / float64(len(ds))))
+}
+
+func (t *tally) report(r *run) {
+	low, mean, high, dev := spread(t.rtts)
+	r.obs.RTT, r.obs.Delay = mean, t.delay
+	r.fact("sent", fmt.Sprint(t.sent))
+	r.fact("received", fmt.Sprint(len(t.rtts)))
+	if t.duplicates > 0 {
+		r.fact("duplicates", fmt.Sprint(t.duplicates))
+	}
+	if len(t.rtts) > 0 {
+		r.fact("round trip", fmt.Sprintf("minimum %v, mean %v, maximum %v, deviation %v", low, mean, high, dev))
+		r.fact("reply ttl", fmt.Sprint(t.ttl))
+	}
 }

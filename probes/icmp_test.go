@@ -1,8 +1,7 @@
 package probes
 
 import (
-	"context"
-	"errors"
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -47,29 +46,27 @@ func TestVerdicts(t *testing.T) {
 	for _, tt := range []struct {
 		story    string
 		settings ICMP
-		echo     *echo
-		err      error
+		tally    tally
 		want     uptally.Reason
 		detail   string
 	}{
-		{"one of five is enough by default", ICMP{Count: 5}, &echo{rtts: ms(1)}, nil, uptally.OK, ""},
-		{"one of five lost is 20 %, which is accepted", ICMP{Count: 5, MaxLoss: percent(20)}, &echo{rtts: ms(1, 1, 1, 1)}, nil, uptally.OK, ""},
-		{"two of five lost are 40 %", ICMP{Count: 5, MaxLoss: percent(39)}, &echo{rtts: ms(1, 1, 1)}, nil, uptally.Loss, "got 3 of 5 replies, want a loss of at most 39 %"},
-		{"none of five", ICMP{Count: 5, MaxLoss: percent(99)}, &echo{}, nil, uptally.NoReply, "got 0 of 5 replies"},
-		{"mean of 1, 2 and 6 is 3", ICMP{Count: 3, MaxRTT: 2}, &echo{rtts: ms(1, 2, 6)}, nil, uptally.TooSlow, "got a mean round trip of 3ms, want at most 2ms"},
-		{"exactly the bound is not slow", ICMP{Count: 3, MaxRTT: 3}, &echo{rtts: ms(1, 2, 6)}, nil, uptally.OK, ""},
-		{"minimum", ICMP{Count: 3, MaxRTT: 1, MaxRTTOf: "minimum"}, &echo{rtts: ms(1, 2, 6)}, nil, uptally.OK, ""},
-		{"maximum", ICMP{Count: 3, MaxRTT: 5, MaxRTTOf: "maximum"}, &echo{rtts: ms(1, 2, 6)}, nil, uptally.TooSlow, "got a maximum round trip of 6ms, want at most 5ms"},
-		{"above the path's size", ICMP{Count: 1}, &echo{}, syscall.EMSGSIZE, uptally.TooBig, "message too long"},
-		{"no route", ICMP{Count: 1}, &echo{}, syscall.EHOSTUNREACH, uptally.Unreachable, "no route to host"},
-		{"buffers are full", ICMP{Count: 2}, &echo{rtts: ms(1), sendErr: syscall.ENOBUFS}, nil, uptally.Resource, "no buffer space available"},
-		{"a local rule forbids it", ICMP{Count: 1}, &echo{open: true}, syscall.EPERM, uptally.NotPermitted, "operation not permitted"},
-		{"the second send failed, the first was answered", ICMP{Count: 2}, &echo{rtts: ms(1), sendErr: syscall.EHOSTUNREACH}, nil, uptally.OK, ""},
+		{"one of five is enough by default", ICMP{Count: 5}, tally{rtts: ms(1)}, uptally.OK, ""},
+		{"one of five lost is 20 %, which is accepted", ICMP{Count: 5, MaxLoss: percent(20)}, tally{rtts: ms(1, 1, 1, 1)}, uptally.OK, ""},
+		{"two of five lost are 40 %", ICMP{Count: 5, MaxLoss: percent(39)}, tally{rtts: ms(1, 1, 1)}, uptally.Loss, "got 3 of 5 replies, want a loss of at most 39 %"},
+		{"none of five", ICMP{Count: 5, MaxLoss: percent(99)}, tally{}, uptally.NoReply, "got 0 of 5 replies"},
+		{"mean of 1, 2 and 6 is 3", ICMP{Count: 3, MaxRTT: 2}, tally{rtts: ms(1, 2, 6)}, uptally.TooSlow, "got a mean round trip of 3ms, want at most 2ms"},
+		{"exactly the bound is not slow", ICMP{Count: 3, MaxRTT: 3}, tally{rtts: ms(1, 2, 6)}, uptally.OK, ""},
+		{"minimum", ICMP{Count: 3, MaxRTT: 1, MaxRTTOf: "minimum"}, tally{rtts: ms(1, 2, 6)}, uptally.OK, ""},
+		{"maximum", ICMP{Count: 3, MaxRTT: 5, MaxRTTOf: "maximum"}, tally{rtts: ms(1, 2, 6)}, uptally.TooSlow, "got a maximum round trip of 6ms, want at most 5ms"},
+		{"nothing else is known than that a router refused", ICMP{Count: 2}, tally{failed: faultf(uptally.Unreachable, "192.0.2.1 answered: host unreachable")}, uptally.Unreachable, "192.0.2.1 answered: host unreachable"},
+		{"the second was refused, the first was answered", ICMP{Count: 2}, tally{rtts: ms(1), failed: faultf(uptally.Unreachable, "no route")}, uptally.OK, ""},
+		{"the second was refused, which is a loss of 50 %", ICMP{Count: 2, MaxLoss: percent(49)}, tally{rtts: ms(1), failed: faultf(uptally.Unreachable, "no route")}, uptally.Loss, "got 1 of 2 replies, want a loss of at most 49 %"},
+		{"the agent itself lacked something for the second", ICMP{Count: 2}, tally{rtts: ms(1), failed: faultf(uptally.Resource, "no buffer space available")}, uptally.Resource, "no buffer space available"},
 	} {
 		t.Run(tt.story, func(t *testing.T) {
 			p := &icmpProbe{settings: tt.settings}
 			r := &run{ctx: t.Context()}
-			got := p.judge(r, tt.echo, tt.err)
+			got := p.judge(r, &tt.tally)
 			reason, detail := uptally.OK, ""
 			if got != nil {
 				reason, detail = got.reason, got.detail
@@ -78,6 +75,26 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("got %v %q, want %v %q", reason, detail, tt.want, tt.detail)
 			}
 		})
+	}
+}
+
+// TestSendFaults: what keeps a request from being sent is down where the path is at fault, and never where the agent is.
+func TestSendFaults(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want uptally.Reason
+	}{
+		{syscall.EMSGSIZE, uptally.TooBig},
+		{syscall.EHOSTUNREACH, uptally.Unreachable},
+		{syscall.ENETUNREACH, uptally.Unreachable},
+		{syscall.ENOBUFS, uptally.Resource},
+		{syscall.EAGAIN, uptally.Resource},
+		{syscall.EADDRNOTAVAIL, uptally.Resource},
+		{syscall.EPERM, uptally.NotPermitted},
+	} {
+		if got := sendFault(&run{ctx: t.Context()}, fmt.Errorf("send to 192.0.2.1: %w", tt.err)); got.reason != tt.want {
+			t.Errorf("%v: got %v (%s), want %v", tt.err, got.reason, got.detail, tt.want)
+		}
 	}
 }
 
@@ -100,40 +117,13 @@ func TestMissingRight(t *testing.T) {
 	}
 }
 
-// TestRawPlaces: 64 at once with 64 identifiers; the next waits, is late, and does not run past its deadline.
-func TestRawPlaces(t *testing.T) {
-	e := newEchoes()
-	ids := map[uint16]bool{}
-	for range maxRaw {
-		id, waited, err := e.take(t.Context())
-		if err != nil || waited || ids[id] {
-			t.Fatalf("got %d %v %v, want a new identifier at once", id, waited, err)
-		}
-		ids[id] = true
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), brief)
-	defer cancel()
-	p := &icmpProbe{echoes: e, settings: ICMP{Host: "127.0.0.1", Count: 1}, modes: []bool{true}, route: (&Reach{}).route()}
-	m := measure{probe: p.probe}
-	want(t, m.ready()(ctx), uptally.NoWorker)
-	if _, _, err := e.take(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want the deadline", err)
-	}
-	for id := range ids {
-		e.release(id)
-	}
-	if id, waited, err := e.take(t.Context()); err != nil || waited || len(e.used) != 1 {
-		t.Errorf("got %d %v %v with %d in use", id, waited, err, len(e.used))
-	}
-}
-
-func TestRoundTripOfTwoClocks(t *testing.T) {
+func TestLongerOfTwoClocks(t *testing.T) {
 	for _, tt := range []struct{ wall, mono, want time.Duration }{
 		{10 * time.Millisecond, 9999 * time.Microsecond, 10 * time.Millisecond}, // began before the send
 		{3610 * time.Second, 10 * time.Millisecond, 10 * time.Millisecond},      // the clock was put forward
 		{-3590 * time.Second, 10 * time.Millisecond, 10 * time.Millisecond},     // and back
 	} {
-		if got := roundTrip(tt.wall, tt.mono); got != tt.want {
+		if got := longer(tt.wall, tt.mono); got != tt.want {
 			t.Errorf("got %v, want %v", got, tt.want)
 		}
 	}
