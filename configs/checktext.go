@@ -16,6 +16,20 @@ func FormatCheck(c Check) []byte {
 	return w.bytes()
 }
 
+// ValidateCheck returns everything wrong with the text of one check, as FormatCheck writes it, in an installation whose site
+// is any. The error is a *ProblemsError whose file is "check" and whose lines are 0.
+func ValidateCheck(text []byte) error {
+	d := parse("check", append([]byte("site: any\nchecks:\n"), text...))
+	l := newLoader()
+	l.installation(d)
+	l.take(d)
+	for i := range l.problems {
+		p := &l.problems[i]
+		p.Line, p.Path = 0, strings.TrimPrefix(p.Path, "checks[0].")
+	}
+	return orNil(l.problems)
+}
+
 // checkWriter turns a check into the keys that a person would write.
 type checkWriter struct{ c Check }
 
