@@ -127,6 +127,7 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	homes := map[string][]string{
 		"github.com/VictoriaMetrics/metrics":       {"exporter"},
 		"github.com/miekg/dns":                     {"probes", "cmd/uptally"},
+		"github.com/itchyny/gojq":                  {"probes"},
 		"github.com/prometheus-community/pro-bing": {"probes"},
 		"github.com/robfig/cron/v3":                {"probes/schedule"},
 		"github.com/spf13/cobra":                   {"cmd/uptally"},

@@ -16,12 +16,14 @@ type Engine struct {
 	pool *echoPool
 	// shared says that scheduled ICMP probes and UDP questions use the sockets of the engine.
 	shared bool
+	// keeper holds the connections of HTTP probes that reuse them.
+	keeper *keeper
 	// closers end what the engine opened for all of its probes.
 	closers []io.Closer
 }
 
 // NewEngine returns an engine for a few probes: each has sockets of its own; raw ones are shared by probes at the same time
-// and closed after the last of them. It needs no closing.
+// and closed after the last of them. It needs no closing: what HTTP probes keep for the next one ends by itself.
 func NewEngine() *Engine { return newEngine(false) }
 
 // NewShared returns an engine for scheduled checks: ICMP probes and UDP questions share sockets, which are opened by the
@@ -31,13 +33,13 @@ func NewShared() *Engine {
 }
 
 func newEngine(shared bool) *Engine {
-	pool := newEchoPool(shared)
-	return &Engine{pool: pool, shared: shared, closers: []io.Closer{pool}}
+	pool, kept := newEchoPool(shared), newKeeper()
+	return &Engine{pool: pool, shared: shared, keeper: kept, closers: []io.Closer{pool, kept}}
 }
 
 // Close closes the shared sockets and waits for their readers. Probes still in flight end with agent_down, and so does
-// every later one that would need such a socket. It may be called more than once, and does nothing to an engine made by
-// NewEngine.
+// every later one that would need such a socket. It closes the connections that HTTP probes keep for the next one too. It may be
+// called more than once, and does nothing else to an engine made by NewEngine.
 func (e *Engine) Close() error {
 	var errs []error
 	for _, c := range e.closers {

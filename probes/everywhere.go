@@ -29,7 +29,7 @@ func (m *measure) everywhere(r *run) *fault {
 	var all sync.WaitGroup
 	for i, addr := range addrs {
 		b := &branches[i]
-		b.run = run{ctx: r.ctx, begin: r.begin, pinned: addr, pinnedHost: hostKey(m.host)}
+		b.run = run{ctx: r.ctx, hide: r.hide, begin: r.begin, pinned: addr, pinnedHost: hostKey(m.host)}
 		b.run.obs.SentAt = r.obs.SentAt
 		all.Go(func() { b.probe(m) })
 	}
@@ -83,6 +83,7 @@ func (r *run) join(branches []branch) *fault {
 		}
 	}
 	o := &worst.run.obs
+	r.hide = worst.run.hide // it may have learnt a secret on the way
 	r.obs.RTT, r.obs.Delay, r.obs.FailedIn = o.RTT, o.Delay, o.FailedIn
 	r.obs.Phases = append(r.obs.Phases, o.Phases...)
 	r.fact("addresses", strings.Join(lines, ", "))

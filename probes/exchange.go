@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,46 +25,42 @@ var (
 	reading  = stage{timeout: uptally.BodyTimeout, closed: uptally.BodyTruncated, reset: uptally.BodyTruncated, other: uptally.ResponseMalformed}
 )
 
-// exchange is one request and its response over a connection of its own. Speaking HTTP/1.1 on the connection itself
-// instead of through http.Transport costs no goroutine, and every error arrives with its type and in its phase.
+// exchange is one request and its response over a channel. Speaking HTTP on the connection itself instead of through
+// http.Transport costs no goroutine, and every error arrives with its type and in its phase.
 type exchange struct {
-	link      *link
-	source    *source
-	buf       *bufio.Reader
+	ch        *channel
 	resp      *http.Response
 	unzip     bool
 	maxHeader int
+	heard     bool // the first byte of the response came
+	whole     bool // and the last
+}
+
+// exchange is for a request over a channel.
+func (h *httpProbe) exchange(ch *channel, req *http.Request) *exchange {
+	return &exchange{ch: ch, unzip: req.Header.Get("Accept-Encoding") == "gzip", maxHeader: h.maxHeader}
 }
 
 // ask connects to the host of req and sends it. The caller closes the exchange, also after a fault.
 func (h *httpProbe) ask(r *run, req *http.Request, tr *trust) (*exchange, *fault) {
-	l, f := h.route.dial(r, req.URL.Hostname(), portOf(req.URL))
+	ch, f := h.open(r, req.URL, tr)
+	x := h.exchange(ch, req)
 	if f != nil {
-		return nil, f
+		return x, f
 	}
-	x := &exchange{link: l, unzip: req.Header.Get("Accept-Encoding") == "gzip", maxHeader: h.maxHeader}
-	var c net.Conn = l
-	if req.URL.Scheme == "https" {
-		if c, f = tr.handshake(r, l, req.URL.Hostname()); f != nil {
-			return x, f
-		}
-	}
-	x.source = &source{from: c, left: int64(h.maxHeader)}
-	x.buf = bufio.NewReader(x.source)
-	return x, x.send(r, c, req)
+	return x, x.roundTrip(r, req)
 }
 
 func (x *exchange) close() {
 	if x != nil {
-		// Nothing more is expected of the connection: an error at its end says nothing about the target.
-		_ = x.link.Close()
+		x.ch.close()
 	}
 }
 
 // send writes the request. Where the other side hung up in the middle it may have answered already, which counts.
-func (x *exchange) send(r *run, c io.Writer, req *http.Request) *fault {
-	w := bufio.NewWriter(c)
-	err := req.Write(w)
+func (x *exchange) send(r *run, req *http.Request) *fault {
+	w := bufio.NewWriter(x.ch.conn)
+	err := x.write(w, req)
 	if err == nil {
 		err = w.Flush()
 	}
@@ -78,6 +73,16 @@ func (x *exchange) send(r *run, c io.Writer, req *http.Request) *fault {
 		return nil
 	}
 	return f
+}
+
+func (x *exchange) write(w io.Writer, req *http.Request) error {
+	if !x.ch.absolute {
+		return req.Write(w)
+	}
+	if x.ch.proxyLogin != "" {
+		req.Header.Set("Proxy-Authorization", x.ch.proxyLogin)
+	}
+	return req.WriteProxy(w)
 }
 
 // source reads a connection up to a limit. It keeps the error that ended it, because a parser may report the half line
@@ -104,29 +109,39 @@ const maxInformational = 5
 
 // receive reads the status line and the headers of the final response.
 func (x *exchange) receive(r *run, req *http.Request) *fault {
-	_, err := x.buf.Peek(1)
+	_, err := x.ch.buf.Peek(1)
 	r.end("first_byte")
 	if err != nil {
 		return r.classify(err, awaiting)
 	}
+	x.heard = true
+	return x.head(r, req)
+}
+
+func (x *exchange) head(r *run, req *http.Request) (f *fault) {
 	for range maxInformational {
-		x.resp, err = http.ReadResponse(x.buf, req)
+		var err error
+		x.resp, err = http.ReadResponse(x.ch.buf, req)
 		switch {
-		case err != nil && x.source.left <= 0:
+		case err != nil && x.ch.source.left <= 0:
 			return faultf(uptally.ResponseMalformed, "got a header above %d bytes", x.maxHeader)
 		case err != nil:
-			return r.classify(cmp.Or(x.source.err, err), heading)
+			return r.classify(cmp.Or(x.ch.source.err, err), heading)
 		case x.resp.StatusCode >= 200 || x.resp.StatusCode == http.StatusSwitchingProtocols:
-			x.source.left = math.MaxInt64
+			x.ch.source.left = math.MaxInt64
 			return nil
 		}
 	}
+	return tooInformational()
+}
+
+func tooInformational() *fault {
 	return faultf(uptally.ResponseMalformed, "got %d informational responses, want a final one", maxInformational)
 }
 
 // body reads all of the body, at most limit bytes after decompression; more is a fault and never a silent cut.
 func (x *exchange) body(r *run, limit int) ([]byte, *fault) {
-	if x.resp.ContentLength > int64(limit) {
+	if x.resp.ContentLength > int64(limit) && x.resp.Body != http.NoBody { // a HEAD announces what it does not bring
 		return nil, faultf(uptally.BodyTooLarge, "got a body of %d bytes, want at most %d", x.resp.ContentLength, limit)
 	}
 	var from io.Reader = x.resp.Body
@@ -149,6 +164,7 @@ func (x *exchange) body(r *run, limit int) ([]byte, *fault) {
 	case n > int64(limit):
 		return nil, faultf(uptally.BodyTooLarge, "got a body above %d bytes", limit)
 	}
+	x.whole = true
 	return b.Bytes(), nil
 }
 

@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,61 +9,94 @@ import (
 	"regexp"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/uptally/uptally"
 )
+
+// userAgent is sent where the settings name none.
+const userAgent = "uptally"
 
 // httpProbe is a prepared HTTP. It is never written again.
 type httpProbe struct {
 	route              *route
+	proxies            *proxies // nil for none
 	url                *url.URL
 	method, host, body string
-	open, secret       http.Header // sent to any host, and to the check's own only
+	plain, secret      http.Header // sent to any host, and to the check's own only
+	tokens             *tokens     // nil without OAuth2
 	trust, foreign     *trust
 	redirects          string
+	requireTwo         bool    // over TLS
+	keeper             *keeper // nil without reuse
 	wish               wish
 	maxHeader, maxBody int
 }
 
-func (h *HTTP) prepare(_ *Engine, dir string) (*measure, error) {
+func (h *HTTP) prepare(e *Engine, dir string) (*measure, error) {
 	u, err := url.Parse(h.URL)
 	if err != nil {
 		return nil, fmt.Errorf("parse url: %w", err)
 	}
 	u.Fragment, u.RawFragment = "", ""
-	tr, err := h.TLS.prepare(dir)
-	if err != nil {
-		return nil, err
-	}
 	p := &httpProbe{
 		route: h.Reach.route(), url: u, method: orText(h.Method, http.MethodGet), host: h.Host, body: h.Payload,
-		open: http.Header{}, secret: http.Header{}, trust: tr, foreign: tr.foreign(), redirects: orText(h.Redirects, "follow"), wish: h.wish(),
+		plain: http.Header{}, secret: http.Header{}, redirects: orText(h.Redirects, "follow"), requireTwo: h.HTTP2 == "require",
 		maxHeader: orNumber(h.MaxHeaderBytes, defaultMaxHeader), maxBody: orNumber(h.MaxBodyBytes, defaultMaxBody),
 	}
-	hide, err := p.readHeaders(h, dir)
+	if h.Reuse {
+		p.keeper = e.keeper
+	}
+	if p.wish, err = h.wish(); err != nil {
+		return nil, err
+	}
+	if err := p.readFiles(h, dir); err != nil {
+		return nil, err
+	}
+	hide, err := p.readSecrets(h, dir)
 	if err != nil {
 		return nil, err
 	}
 	return &measure{probe: p.probe, route: p.route, host: u.Hostname(), slow: h.MaxResponseTime.Std(), secrets: hide}, nil
 }
 
-// readHeaders fills the two sets of headers and returns the secrets among them.
-func (p *httpProbe) readHeaders(h *HTTP, dir string) (hide []string, err error) {
-	for i, hd := range h.Headers {
-		if hd.Secret == nil {
-			p.open.Add(hd.Name, hd.Value)
-			continue
+// readFiles reads the payload and what TLS trusts.
+func (p *httpProbe) readFiles(h *HTTP, dir string) error {
+	if h.PayloadFile != "" {
+		data, err := readFile(dir, h.PayloadFile, maxPayload)
+		if err != nil {
+			return fmt.Errorf("read payload_file: %w", err)
 		}
-		v, err := hd.Secret.read(dir)
+		p.body = string(data)
+	}
+	tr, err := h.TLS.prepare(dir)
+	if err != nil {
+		return err
+	}
+	if h.HTTP2 == "auto" || h.HTTP2 == "require" {
+		tr = tr.offering("h2", "http/1.1")
+	}
+	p.trust, p.foreign = tr, tr.foreign()
+	return nil
+}
+
+// readSecrets fills the two sets of headers and everything that logs in. It returns the secrets among it.
+func (p *httpProbe) readSecrets(h *HTTP, dir string) (hide []string, err error) {
+	for i, hd := range h.Headers {
+		v, err := hd.read(dir)
 		if err != nil {
 			return nil, fmt.Errorf("headers[%d]: %w", i, err)
 		}
-		if !httpguts.ValidHeaderFieldValue(v) {
-			return nil, fmt.Errorf("headers[%d]: read secret: got control characters, want one line", i)
+		if hd.Secret == nil {
+			p.plain.Add(hd.Name, v)
+			continue
 		}
 		p.secret.Add(hd.Name, v)
 		hide = append(hide, v)
+	}
+	if p.plain.Get("User-Agent") == "" {
+		p.plain.Set("User-Agent", userAgent)
+	}
+	if p.plain.Get("Accept-Encoding") == "" && h.Compression != "none" {
+		p.plain.Set("Accept-Encoding", "gzip")
 	}
 	login, more, err := h.login(dir)
 	if err != nil {
@@ -73,25 +105,28 @@ func (p *httpProbe) readHeaders(h *HTTP, dir string) (hide []string, err error) 
 	if login != "" {
 		p.secret.Set("Authorization", login)
 	}
-	if p.open.Get("User-Agent") == "" {
-		p.open.Set("User-Agent", "uptally")
+	hide = append(hide, more...)
+	if p.tokens, more, err = h.OAuth2.prepare(dir); err != nil {
+		return nil, err
 	}
-	if p.open.Get("Accept-Encoding") == "" {
-		p.open.Set("Accept-Encoding", "gzip")
+	hide = append(hide, more...)
+	if p.proxies, more, err = h.Proxy.prepare(dir, h.TLS); err != nil {
+		return nil, err
 	}
-	return append(hide, more...), nil
+	hide = append(hide, more...)
+	if p.tokens != nil {
+		p.tokens.secrets = hide // and each token besides
+	}
+	return hide, nil
 }
 
 // login returns the value of the Authorization header, or "", and the secrets in it.
 func (h *HTTP) login(dir string) (value string, hide []string, err error) {
 	switch {
 	case h.Bearer != nil:
-		v, err := h.Bearer.read(dir)
+		v, err := Header{Secret: h.Bearer}.read(dir)
 		if err != nil {
 			return "", nil, fmt.Errorf("bearer: %w", err)
-		}
-		if !httpguts.ValidHeaderFieldValue(v) {
-			return "", nil, fmt.Errorf("bearer: read secret: got control characters, want one line")
 		}
 		return "Bearer " + v, []string{v}, nil
 	case h.Basic != nil:
@@ -99,7 +134,7 @@ func (h *HTTP) login(dir string) (value string, hide []string, err error) {
 		if err != nil {
 			return "", nil, fmt.Errorf("basic.password: %w", err)
 		}
-		coded := base64.StdEncoding.EncodeToString([]byte(h.Basic.User + ":" + v))
+		coded := basicLogin(url.UserPassword(h.Basic.User, v))
 		return "Basic " + coded, []string{v, coded}, nil
 	}
 	return "", nil, nil
@@ -110,12 +145,19 @@ type hop struct {
 	url     *url.URL
 	method  string
 	body    string
+	token   string // of OAuth2, or ""
 	trusted bool
 	n       int // redirects before it
 }
 
 func (p *httpProbe) probe(r *run) *fault {
 	at := hop{url: p.url, method: p.method, body: p.body, trusted: true}
+	if p.tokens != nil {
+		var f *fault
+		if at.token, f = p.tokens.get(r, p); f != nil {
+			return f
+		}
+	}
 	jar, _ := cookiejar.New(nil) // never fails
 	for {
 		next, f := p.visit(r, at, jar)
@@ -128,16 +170,20 @@ func (p *httpProbe) probe(r *run) *fault {
 
 // visit makes one hop. It returns where to go next, or the verdict of the last response.
 func (p *httpProbe) visit(r *run, at hop, jar http.CookieJar) (*hop, *fault) {
-	tr := p.trust
-	if !at.trusted {
-		tr = p.foreign
-	}
-	x, f := p.ask(r, p.request(at, jar), tr)
-	defer x.close()
+	x, f := p.send(r, at, p.request(at, jar))
+	kept := false
+	defer func() {
+		if !kept {
+			x.close()
+		}
+	}()
 	if f != nil {
 		return nil, f
 	}
 	r.fact("status", statusLine(x.resp))
+	if x.ch.absolute && x.resp.StatusCode == http.StatusProxyAuthRequired {
+		return nil, faultf(uptally.ProxyFailed, "proxy: got %s", statusLine(x.resp))
+	}
 	jar.SetCookies(at.url, x.resp.Cookies())
 	next, f := p.follow(at, x.resp)
 	if f != nil || next != nil {
@@ -153,15 +199,44 @@ func (p *httpProbe) visit(r *run, at hop, jar http.CookieJar) (*hop, *fault) {
 	r.answered()
 	r.fact("protocol", x.resp.Proto)
 	r.fact("body", fmt.Sprintf("%d bytes", len(body)))
-	return nil, p.wish.judge(x.resp, body)
+	kept = p.keep(at, x)
+	if x.resp.StatusCode == http.StatusUnauthorized && at.token != "" {
+		p.tokens.forget(at.token)
+	}
+	return nil, p.wish.judge(r, at, x.resp, body).quoting(r.hide, body)
+}
+
+// send asks over a connection of the hop's own, or where connections are reused over the one that the first hop of the
+// probe before left.
+func (p *httpProbe) send(r *run, at hop, req *http.Request) (*exchange, *fault) {
+	switch {
+	case !at.trusted:
+		return p.ask(r, req, p.foreign)
+	case p.keeper != nil && at.n == 0:
+		return p.askAgain(r, req)
+	}
+	return p.ask(r, req, p.trust)
+}
+
+// keep keeps the connection of a first hop for the next probe, if it can be used again.
+func (p *httpProbe) keep(at hop, x *exchange) bool {
+	if p.keeper == nil || at.n > 0 || !x.finished() || !x.ch.rest() {
+		return false
+	}
+	p.keeper.put(p, x.ch)
+	return true
 }
 
 // request builds the request of a hop.
 func (p *httpProbe) request(at hop, jar http.CookieJar) *http.Request {
-	req := &http.Request{Method: at.method, URL: at.url, Host: at.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Close: true, Header: p.open.Clone()}
+	req := &http.Request{Method: at.method, URL: at.url, Host: at.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: p.plain.Clone()}
+	req.Close = p.keeper == nil || at.n > 0
 	if at.trusted {
 		for name, vs := range p.secret {
 			req.Header[name] = append(req.Header[name], vs...)
+		}
+		if at.token != "" {
+			req.Header.Set("Authorization", "Bearer "+at.token)
 		}
 		if p.host != "" {
 			req.Host = p.host
@@ -171,7 +246,9 @@ func (p *httpProbe) request(at hop, jar http.CookieJar) *http.Request {
 		req.AddCookie(c)
 	}
 	if at.body != "" {
-		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(at.body)), int64(len(at.body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(at.body)), nil }
+		req.Body, _ = req.GetBody()
+		req.ContentLength = int64(len(at.body))
 	}
 	return req
 }
@@ -196,7 +273,7 @@ func (p *httpProbe) follow(at hop, resp *http.Response) (*hop, *fault) {
 		return nil, faultf(uptally.Redirect, "got a redirect to %s, want the same host", showURL(to))
 	}
 	to.User = nil // a response names no user: what it would log in with is not ours
-	next := &hop{url: to, method: at.method, body: at.body, trusted: at.trusted && sameOrigin(at.url, to), n: at.n + 1}
+	next := &hop{url: to, method: at.method, body: at.body, token: at.token, trusted: at.trusted && sameOrigin(at.url, to), n: at.n + 1}
 	keeps := resp.StatusCode == http.StatusTemporaryRedirect || resp.StatusCode == http.StatusPermanentRedirect
 	if !keeps {
 		next.body = ""

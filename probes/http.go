@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,9 +20,13 @@ const (
 	maxRedirects     = 10
 	defaultMaxHeader = 64 << 10
 	defaultMaxBody   = 1 << 20
+	maxPayload       = 16 << 20
 )
 
-// HTTP is the settings of the http kind: one request over a new connection, and what its answer must look like.
+// httpVersions are the words for what a response's version may be.
+var httpVersions = []string{"1.0", "1.1", "2"}
+
+// HTTP is the settings of the http kind: one request, by default over a new connection, and what its answer must look like.
 type HTTP struct {
 	Reach `yaml:",inline"`
 	// URL is http or https, without user and password.
@@ -32,15 +37,28 @@ type HTTP struct {
 	Host string `yaml:"host"`
 	// Headers are sent in addition; a name may come more than once.
 	Headers []Header `yaml:"headers"`
-	// Payload is the text sent as the body of the request.
-	Payload string `yaml:"payload"`
-	// Basic and Bearer log in; at most one of them.
+	// Payload is the text sent as the body of the request, PayloadFile a file that holds it; at most one of them.
+	Payload     string `yaml:"payload"`
+	PayloadFile string `yaml:"payload_file"`
+	// Compression is gzip (default) or none: what is asked for.
+	Compression string `yaml:"compression"`
+	// Basic, Bearer and OAuth2 log in; at most one of them.
 	Basic  *Basic  `yaml:"basic"`
 	Bearer *Secret `yaml:"bearer"`
+	OAuth2 *OAuth2 `yaml:"oauth2"`
 	TLS    *TLS    `yaml:"tls"`
+	Proxy  *Proxy  `yaml:"proxy"`
+	// HTTP2 is off (default), auto or require; it is agreed on by ALPN, so over TLS only.
+	HTTP2 string `yaml:"http2"`
+	// Reuse keeps the connection for the next probe, so that its latency is measured without connecting.
+	Reuse bool `yaml:"reuse"`
 	// Redirects is follow (default, at most 10), same_host or none. Assertions see the last response.
 	Redirects string `yaml:"redirects"`
 
+	// Versions lists accepted versions of HTTP, of 1.0, 1.1 and 2; any is fine if empty.
+	Versions []string `yaml:"versions"`
+	// Encrypted demands that the last response came over TLS (required), or that it did not (forbidden).
+	Encrypted string `yaml:"encrypted"`
 	// Status lists accepted codes and classes, such as 204 or 2xx (default).
 	Status []string `yaml:"status"`
 	// ExpectHeaders are assertions about the response's headers.
@@ -50,6 +68,8 @@ type HTTP struct {
 	BodyNot       string `yaml:"body_not"`
 	BodyRegexp    string `yaml:"body_regexp"`
 	BodyNotRegexp string `yaml:"body_not_regexp"`
+	// JSON is a jq program: the body must be one JSON value, and all that the program yields of it true.
+	JSON string `yaml:"json"`
 	// MaxHeaderBytes (64 KiB) and MaxBodyBytes (1 MiB, after decompression) bound the response.
 	MaxHeaderBytes int `yaml:"max_header_bytes"`
 	MaxBodyBytes   int `yaml:"max_body_bytes"`
@@ -69,12 +89,13 @@ type Basic struct {
 }
 
 // HeaderRule demands something of a response header: that it is present, that one of its values matches Regexp, that none
-// matches NotRegexp, or that it is absent.
+// matches NotRegexp, or that it is absent. An Optional one may be missing.
 type HeaderRule struct {
 	Name      string `yaml:"name"`
 	Regexp    string `yaml:"regexp"`
 	NotRegexp string `yaml:"not_regexp"`
 	Absent    bool   `yaml:"absent"`
+	Optional  bool   `yaml:"optional"`
 }
 
 func (h *HTTP) target() string {
@@ -133,6 +154,7 @@ func (h *HTTP) validate(p *problems) {
 	if h.Host != "" && !httpguts.ValidHostHeader(h.Host) {
 		p.add("host", h.Host, "a host, such as portal.example.com")
 	}
+	h.validateRequest(p)
 	h.validateLogin(p)
 	for i, hd := range h.Headers {
 		hd.validate(p.at(fmt.Sprintf("headers[%d]", i)))
@@ -140,6 +162,7 @@ func (h *HTTP) validate(p *problems) {
 	if h.TLS != nil {
 		h.TLS.validate(p.at("tls"))
 	}
+	h.validateConnection(p)
 	p.word("redirects", h.Redirects, "follow", "same_host", "none")
 	h.validateAssertions(p)
 	p.between("max_header_bytes", h.MaxHeaderBytes, 1<<10, 1<<20)
@@ -167,9 +190,66 @@ func (h *HTTP) validateURL(p *problems) {
 	h.Reach.validateHost(p, "url", u.Hostname())
 }
 
+func (h *HTTP) validateRequest(p *problems) {
+	if h.Payload != "" && h.PayloadFile != "" {
+		p.add("payload_file", h.PayloadFile, "one of payload and payload_file")
+	}
+	p.word("compression", h.Compression, "gzip", "none")
+	asks := func(hd Header) bool { return http.CanonicalHeaderKey(hd.Name) == "Accept-Encoding" }
+	if h.Compression != "" && slices.ContainsFunc(h.Headers, asks) {
+		p.add("compression", h.Compression, "no compression beside a header Accept-Encoding")
+	}
+}
+
+// validateConnection is about what carries the request: its version, whether it is kept, and the proxy on the way.
+func (h *HTTP) validateConnection(p *problems) {
+	p.word("http2", h.HTTP2, "off", "auto", "require")
+	p.word("encrypted", h.Encrypted, "required", "forbidden")
+	for i, v := range h.Versions {
+		if !slices.Contains(httpVersions, v) {
+			p.add(fmt.Sprintf("versions[%d]", i), v, "one of "+join(httpVersions))
+		}
+	}
+	two := slices.Contains(h.Versions, "2")
+	switch {
+	case len(h.Versions) == 1 && two && (h.HTTP2 == "" || h.HTTP2 == "off"):
+		p.add("http2", h.HTTP2, "auto or require where 2 is the only version")
+	case len(h.Versions) > 0 && !two && h.HTTP2 == "require":
+		p.add("http2", h.HTTP2, "off or auto where 2 is none of the versions")
+	}
+	if h.HTTP2 == "require" && h.Redirects == "none" && strings.HasPrefix(h.URL, "http:") {
+		p.add("http2", h.HTTP2, "an https URL: HTTP/2 is agreed on by TLS")
+	}
+	if h.Reuse && !repeatable(orText(h.Method, http.MethodGet)) {
+		p.add("reuse", h.Method, "a method that may be repeated, such as GET: a server closes a kept connection when it likes")
+	}
+	if h.Reuse && h.Addresses == "all" {
+		p.add("reuse", "reuse and addresses: all", "one of them")
+	}
+	if h.Proxy != nil {
+		h.Proxy.validate(p.at("proxy"), h)
+	}
+}
+
+// repeatable tells the methods that a client may send again by itself (RFC 9110, 9.2.2).
+func repeatable(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+// validateLogin demands at most one way to log in.
 func (h *HTTP) validateLogin(p *problems) {
 	if h.Basic != nil && h.Bearer != nil {
 		p.add("bearer", "basic and bearer", "one of basic and bearer")
+	}
+	if h.OAuth2 != nil {
+		if h.Basic != nil || h.Bearer != nil {
+			p.add("oauth2", "oauth2 beside basic or bearer", "one of basic, bearer and oauth2")
+		}
+		h.OAuth2.validate(p.at("oauth2"))
 	}
 	if h.Basic != nil {
 		if h.Basic.User == "" || strings.Contains(h.Basic.User, ":") {
@@ -223,12 +303,21 @@ func (h *HTTP) validateAssertions(p *problems) {
 		if rule.Absent && (rule.Regexp != "" || rule.NotRegexp != "") {
 			at.add("absent", "absent and an expression", "one of absent and an expression")
 		}
+		if rule.Absent && rule.Optional {
+			at.add("optional", "absent and optional", "one of absent and optional")
+		}
+		if rule.Optional && rule.Regexp == "" && rule.NotRegexp == "" {
+			at.add("optional", "optional without an expression", "an expression that it must match if it is there")
+		}
 		at.expression("regexp", rule.Regexp)
 		at.expression("not_regexp", rule.NotRegexp)
 	}
 	p.expression("body_regexp", h.BodyRegexp)
 	p.expression("body_not_regexp", h.BodyNotRegexp)
-	if h.Method == http.MethodHead && (h.Body != "" || h.BodyRegexp != "" || h.BodyNot != "" || h.BodyNotRegexp != "") {
+	if _, err := compileJSON(h.JSON); err != nil {
+		p.add("json", h.JSON, "a jq program: "+err.Error())
+	}
+	if h.Method == http.MethodHead && h.Body+h.BodyRegexp+h.BodyNot+h.BodyNotRegexp+h.JSON != "" {
 		p.add("method", h.Method, "a method whose response has a body, or no assertion about it")
 	}
 }
@@ -258,8 +347,8 @@ func parseStatus(s string) (statusRange, bool) {
 
 func (h *HTTP) reasons() []uptally.Reason {
 	return concat(reachReasons(), connectReasons(), tlsReasons(), []uptally.Reason{
-		uptally.WriteFailed, uptally.ResponseTimeout, uptally.ResponseMalformed, uptally.ConnectionClosed,
-		uptally.Status, uptally.Header, uptally.Redirect,
-		uptally.BodyTimeout, uptally.BodyTruncated, uptally.BodyTooLarge, uptally.Body,
+		uptally.TLSPolicy, uptally.ProxyFailed, uptally.WriteFailed, uptally.ResponseTimeout, uptally.ResponseMalformed, uptally.ConnectionClosed,
+		uptally.Version, uptally.Status, uptally.Header, uptally.Redirect,
+		uptally.BodyTimeout, uptally.BodyTruncated, uptally.BodyTooLarge, uptally.Body, uptally.JSON,
 	})
 }

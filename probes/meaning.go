@@ -18,7 +18,7 @@ var meanings = map[uptally.Reason]string{
 	uptally.TLSHandshake:       "TLS failed: not TLS, closed, or an alert",
 	uptally.TLSTimeout:         "the deadline passed in the handshake",
 	uptally.TLSVersion:         "no common version, or one below `min_version`",
-	uptally.TLSPolicy:          "the server does not give what `max_version` or `alpn` demand",
+	uptally.TLSPolicy:          "the server does not give what `max_version`, `alpn` or `encrypted` demand",
 	uptally.CertExpired:        "a certificate of the chain has expired",
 	uptally.CertNotYetValid:    "the validity of a certificate has not begun",
 	uptally.CertName:           "the certificate is for another name",

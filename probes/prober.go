@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/uptally/uptally"
@@ -46,20 +43,20 @@ type measure struct {
 
 // ready turns a measure into the function of a Prober.
 func (m *measure) ready() func(context.Context) Observation {
-	probe, hide := m.judged, hider(m.secrets)
+	probe, hide := m.judged, newCover(m.secrets)
 	if m.route != nil && m.route.all {
 		probe = m.everywhere
 	}
 	return func(ctx context.Context) Observation {
 		ctx, cancel := bounded(ctx)
 		defer cancel()
-		r := &run{ctx: ctx}
+		r := &run{ctx: ctx, hide: hide}
 		r.start()
 		f := r.begun()
 		if f == nil {
 			f = probe(r)
 		}
-		return r.observation(f, hide)
+		return r.observation(f)
 	}
 }
 
@@ -84,6 +81,7 @@ type run struct {
 	ctx   context.Context
 	obs   Observation
 	begin time.Time // of the current phase
+	hide  *cover
 
 	// A probe of every address has a run for each, pinned to it wherever the check's host is meant.
 	pinned     netip.Addr
@@ -95,6 +93,14 @@ type run struct {
 func (r *run) start() {
 	r.obs.SentAt = time.Now()
 	r.begin = r.obs.SentAt
+}
+
+// aside is a run for something on the way that is not what the probe measures: under the same deadline, its phases and
+// facts its own.
+func (r *run) aside() *run {
+	cp := *r
+	cp.obs = Observation{SentAt: r.obs.SentAt}
+	return &cp
 }
 
 // begun refuses a probe that is over before its first packet.
@@ -125,31 +131,19 @@ func (r *run) fact(key, value string) {
 // maxFact is the longest value of a fact in bytes.
 const maxFact = 256
 
-func (r *run) observation(f *fault, hide *strings.Replacer) Observation {
+func (r *run) observation(f *fault) Observation {
 	o := r.obs
 	o.SentAt = o.SentAt.Round(0)
 	if f != nil {
 		if n := len(o.Phases); n > 0 && o.FailedIn == "" {
 			o.FailedIn = o.Phases[n-1].Name
 		}
-		o.Reason, o.Detail = f.reason, clean(hide.Replace(f.detail), uptally.MaxDetail)
+		o.Reason, o.Detail = f.reason, clean(r.hide.hide(f.detail), uptally.MaxDetail)
 	}
 	for i := range o.Facts {
-		o.Facts[i].Value = clean(hide.Replace(o.Facts[i].Value), maxFact)
+		o.Facts[i].Value = clean(r.hide.hide(o.Facts[i].Value), maxFact)
 	}
 	return o
-}
-
-// hider takes secrets out of text, as they are, quoted, and escaped for a URL: an answer may repeat what was sent.
-func hider(secrets []string) *strings.Replacer {
-	var pairs []string
-	for _, s := range secrets {
-		quoted := strconv.Quote(s)
-		for _, form := range []string{s, quoted[1 : len(quoted)-1], url.QueryEscape(s), url.PathEscape(s)} {
-			pairs = append(pairs, form, "[secret]")
-		}
-	}
-	return strings.NewReplacer(pairs...)
 }
 
 // fault is why a probe is not up.

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/uptally/uptally"
@@ -47,12 +48,9 @@ func (p *problems) all() []uptally.Problem {
 
 // word demands one of several words; empty means the default and is fine.
 func (p *problems) word(name, got string, words ...string) {
-	for _, w := range words {
-		if got == w || got == "" {
-			return
-		}
+	if got != "" && !slices.Contains(words, got) {
+		p.add(name, got, "one of "+strings.Join(words, ", "))
 	}
-	p.add(name, got, "one of "+strings.Join(words, ", "))
 }
 
 // between demands a number in a range; 0 means the default and is fine.
