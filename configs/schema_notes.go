@@ -111,11 +111,16 @@ func schemaNotes() map[string]note {
 
 		// tcp
 		"tcp.address":        {is: "host:port.", required: true},
-		"tcp.tls":            {is: "TLS from the first byte, where the block is given."},
+		"tcp.tls":            {is: "TLS from the first byte, where the block is given; with a starttls, when the server agreed."},
+		"tcp.starttls":       {is: "The protocol in whose words the server is asked for TLS.", words: []string{"ftp", "imap", "ldap", "pop3", "postgres", "smtp", "xmpp"}},
 		"tcp.expect":         {is: "refused is for a port that must stay shut; open unless given.", words: []string{"open", "refused"}},
 		"tcp.steps":          {is: "Done in order after connecting."},
 		"step.send":          {is: "Text to send."},
+		"step.send_hex":      {is: "Bytes to send, in hexadecimal."},
+		"step.send_groups":   {is: "Text to send with groups of the last expect_regexp in it, such as ${1} or ${name}."},
 		"step.expect":        {is: "Reads until this text came."},
+		"step.expect_hex":    {is: "Reads until these bytes came, in hexadecimal."},
+		"step.starttls":      {is: "Begins TLS."},
 		"step.expect_regexp": {is: "Reads until this expression matches."},
 		"step.max_bytes":     {is: "Reads at most so much; 64 KiB unless given."},
 

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -120,6 +121,12 @@ func TestRealPeers(t *testing.T) {
 // peer starts a program with the test and waits until it accepts connections.
 func peer(t *testing.T, address, name string, args ...string) {
 	t.Helper()
+	peerAs(t, nil, address, name, args...)
+}
+
+// peerAs does so as another user.
+func peerAs(t *testing.T, as *syscall.SysProcAttr, address, name string, args ...string) {
+	t.Helper()
 	path, err := exec.LookPath(name)
 	for _, sbin := range []string{"/usr/sbin/", "/usr/local/sbin/"} {
 		if err != nil {
@@ -134,7 +141,7 @@ func peer(t *testing.T, address, name string, args ...string) {
 	}
 	var log strings.Builder
 	cmd := exec.Command(path, args...)
-	cmd.Stderr, cmd.Stdout = &log, &log
+	cmd.Stderr, cmd.Stdout, cmd.SysProcAttr = &log, &log, as
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

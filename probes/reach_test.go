@@ -75,7 +75,7 @@ func TestEveryAddress(t *testing.T) {
 		{"both are up", []string{"127.0.0.2", "127.0.0.1"}, nil, uptally.OK, "", "127.0.0.1 up, 127.0.0.2 up"},
 		{"an address given twice is one", []string{"127.0.0.2", "127.0.0.2"}, nil, uptally.OK, "", "127.0.0.2 up"},
 		{"one of two is down", []string{"127.0.0.1", "127.0.0.5"}, nil, uptally.ConnectRefused, "127.0.0.5: dial tcp 127.0.0.5:" + port + ": connection refused", "127.0.0.1 up, 127.0.0.5 connect_refused"},
-		{"of two that are down the first by address", []string{"127.0.0.5", "127.0.0.3"}, nil, uptally.ReplyMismatch, `127.0.0.3: steps[0]: got 4 bytes without "good"`, "127.0.0.3 reply_mismatch, 127.0.0.5 connect_refused"},
+		{"of two that are down the first by address", []string{"127.0.0.5", "127.0.0.3"}, nil, uptally.ReplyMismatch, `127.0.0.3: steps[0]: got 4 bytes without "good": "bad\n"`, "127.0.0.3 reply_mismatch, 127.0.0.5 connect_refused"},
 		{"one that waits until the deadline hides none", []string{"127.0.0.4", "127.0.0.1"}, nil, uptally.ReplyTimeout, "", "127.0.0.1 up, 127.0.0.4 reply_timeout"},
 		{"one that may not be asked is missed", []string{"127.0.0.1", "127.0.0.9"}, []string{"127.0.0.8/29"}, uptally.NotPermitted, "127.0.0.9: got the address 127.0.0.9, which deny forbids", "127.0.0.1 up, 127.0.0.9 not_permitted"},
 		{"and is no excuse for one that is down", []string{"127.0.0.5", "127.0.0.9"}, []string{"127.0.0.8/29"}, uptally.ConnectRefused, "", "127.0.0.5 connect_refused, 127.0.0.9 not_permitted"},

@@ -66,10 +66,18 @@ tcp.tls.alpn[1]: got nothing, want the name of a protocol, such as h2 or http/1.
 tcp.tls.key_exchange: got "quantum", want one of default, classic
 tcp.tls.pins[0]: got "abc=", want the SHA-256 of a public key in base64, 44 characters
 tcp.expect: got "shut", want one of open, refused
-tcp.steps[0]: got "2 of them", want exactly one of send, expect and expect_regexp
-tcp.steps[1]: got "0 of them", want exactly one of send, expect and expect_regexp`},
+tcp.steps[0]: got "2 of them", want exactly one of send, send_hex, send_groups, expect, expect_hex, expect_regexp and starttls
+tcp.steps[1]: got "0 of them", want exactly one of send, send_hex, send_groups, expect, expect_hex, expect_regexp and starttls`},
 		{"no version is left", `tcp: { address: "a.test:22", tls: {max_version: "1.1"} }`, `tcp.tls.max_version: got "1.1", want at least min_version, which is 1.2`},
-		{"a shut port has no dialogue", `tcp: { address: "a.test:22", expect: refused, tls: {} }`, `tcp.expect: got "refused", want open where there is tls or a step`},
+		{"a dialogue", `tcp: { address: "a.test:25", starttls: telnet, steps: [{expect_regexp: "^PING (?P<id>.*)"}, {send_groups: "${0} ${1} ${id} $$"}, {send_groups: "PONG ${2}"}, {send_groups: "${no}"}, {send_hex: "16 03 0"}, {expect_hex: " "}, {starttls: true}, {expect_regexp: "a"}, {send_groups: "${id}"}] }`, `
+tcp.starttls: got "telnet", want one of ftp, imap, ldap, pop3, postgres, smtp, xmpp
+tcp.steps: got "TLS begun twice", want one starttls
+tcp.steps[2].send_groups: got "${2}", want a group of the last expect_regexp before it, such as ${1}
+tcp.steps[3].send_groups: got "${no}", want a group of the last expect_regexp before it, such as ${1}
+tcp.steps[4].send_hex: got "16 03 0", want bytes in hexadecimal, such as 16 03 01
+tcp.steps[5].expect_hex: got " ", want bytes in hexadecimal, such as 16 03 01
+tcp.steps[8].send_groups: got "${id}", want a group of the last expect_regexp before it, such as ${1}`},
+		{"a shut port has no dialogue", `tcp: { address: "a.test:22", expect: refused, tls: {} }`, `tcp.expect: got "refused", want open where there is tls, starttls or a step`},
 		{"icmp", `icmp: { host: "2001:db8::1", family: 4, count: 101, interval: 1ms, size: 8, max_loss: 100, privileged: maybe }`, `
 icmp.host: got "2001:db8::1", want an address of family 4
 icmp.count: got "101", want a number from 1 to 100

@@ -34,14 +34,14 @@ func TestDialogues(t *testing.T) {
 		{"a greeting", say("220 ready\r\n", leave), []Step{{Expect: "220 "}}, uptally.OK, ""},
 		{"what is left of one answer serves the next", say("one two", silence), []Step{{Expect: "one"}, {ExpectRegexp: "^ t.o$"}}, uptally.OK, ""},
 		{"an answer in pieces", echo, []Step{{Send: "hello"}, {ExpectRegexp: "h.*o"}, {Send: "again"}, {Expect: "again"}}, uptally.OK, ""},
-		{"the wrong greeting, then silence", say("554 no\r\n", silence), []Step{{Expect: "220 "}}, uptally.ReplyMismatch, `steps[0]: got 8 bytes without "220 "`},
-		{"the wrong greeting, then closed", say("554 no\r\n", leave), []Step{{ExpectRegexp: "^220 "}}, uptally.ReplyMismatch, `steps[0]: got 8 bytes without a match of "^220 "`},
+		{"the wrong greeting, then silence", say("554 no\r\n", silence), []Step{{Expect: "220 "}}, uptally.ReplyMismatch, `steps[0]: got 8 bytes without "220 ": "554 no\r\n"`},
+		{"the wrong greeting, then closed", say("554 no\r\n", leave), []Step{{ExpectRegexp: "^220 "}}, uptally.ReplyMismatch, `steps[0]: got 8 bytes without a match of "^220 ": "554 no\r\n"`},
 		{"closed without a word", leave, []Step{{Expect: "220 "}}, uptally.ConnectionClosed, "steps[0]: connection closed by the other side"},
 		{"silence", silence, []Step{{Expect: "220 "}}, uptally.ReplyTimeout, ""},
 		{"reset without a word", reset, []Step{{Expect: "220 "}}, uptally.ConnectReset, ""},
 		{"reset after a word", func(c net.Conn) { _, _ = io.WriteString(c, "one"); _, _ = c.Read(make([]byte, 9)); reset(c) },
 			[]Step{{Expect: "one"}, {Send: "go"}, {Expect: "two"}}, uptally.ConnectionClosed, ""},
-		{"more than the limit", say(strings.Repeat("x", 100), silence), []Step{{Expect: "y", MaxBytes: 50}}, uptally.ReplyTooLarge, `steps[0]: got 50 bytes without "y"`},
+		{"more than the limit", say(strings.Repeat("x", 100), silence), []Step{{Expect: "y", MaxBytes: 50}}, uptally.ReplyTooLarge, `steps[0]: got 50 bytes without "y": "` + strings.Repeat("x", 50) + `"`},
 		{"a send to one who left", func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); reset(c) }, []Step{{Send: strings.Repeat("x", 16<<20)}}, uptally.WriteFailed, ""},
 	} {
 		t.Run(tt.story, func(t *testing.T) {
