@@ -21,6 +21,8 @@
 //	settings.go      one kind of probe, as it comes from a command line
 //	checktext.go     a check as text to paste; textwriter.go writes it
 //	timeline.go      a timeline as CSV; results.go recorded results as CSV; table.go what both share
+//	blackbox.go      a configuration of blackbox_exporter; blackbox*.go what becomes of it, import.go the checks that come out
+//	scrapes.go       the targets of a prober, as in a Prometheus configuration; relabel.go its relabel steps
 //	kind.go          which of these a file is
 //	examples.go      the files that ship with uptally
 //

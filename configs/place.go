@@ -201,7 +201,9 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 func (p *place) siblings() []string { return sortedKeys(fieldsOf(p.typ)) }
 
 // secret reports whether a value of the type stands where a secret is named; no problem shows what was written there.
-func secret(t reflect.Type) bool { return t == reflect.TypeFor[probes.Secret]() }
+func secret(t reflect.Type) bool {
+	return t == reflect.TypeFor[probes.Secret]() || t == reflect.TypeFor[literal]()
+}
 
 // want says which kind of value the type of a place reads.
 func (p *place) want() string {

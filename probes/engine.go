@@ -18,8 +18,6 @@ type Engine struct {
 	shared bool
 	// keeper holds the connections of HTTP probes that reuse them.
 	keeper *keeper
-	// questions are the sockets of UDP questions; nil where each has its own.
-	questions *dnsSockets
 	// closers end what the engine opened for all of its probes.
 	closers []io.Closer
 }
@@ -31,11 +29,7 @@ func NewEngine() *Engine { return newEngine(false) }
 // NewShared returns an engine for scheduled checks: ICMP probes and UDP questions share sockets, which are opened by the
 // first probe that needs them and stay open until Close.
 func NewShared() *Engine {
-	e := newEngine(true)
-	if e.questions = newDNSSockets(); e.questions != nil {
-		e.closers = append(e.closers, e.questions)
-	}
-	return e
+	return newEngine(true)
 }
 
 func newEngine(shared bool) *Engine {

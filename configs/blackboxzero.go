@@ -1,0 +1,5 @@
+package configs
+
+import "reflect"
+
+func isZero(v any) bool { return reflect.ValueOf(v).IsZero() }
