@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ Exit code: 0 if every probe was up, 1 if one was not, 2 if nothing could be prob
   uptally probe icmp gateway.example.com --count 10
   uptally probe dns example.com/MX@192.0.2.53 --format json
   uptally probe check portal-home -c uptally.yaml
-  uptally probe http https://portal.example.com/ --as-check >> uptally.yaml`,
+  uptally probe http https://portal.example.com/ --as-check`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usageError{fmt.Errorf("probe: want a kind and a target, such as uptally probe http https://portal.example.com/")}
@@ -74,7 +75,7 @@ func (f *probeFlags) register(c *cobra.Command) {
 	p.BoolVarP(&f.ipv6, "ipv6", "6", false, "IPv6 only")
 	p.StringVar(&f.format, "format", "text", "text, or json: one object a line")
 	p.StringVar(&f.color, "color", "auto", "auto, always or never; NO_COLOR is obeyed")
-	p.BoolVar(&f.asCheck, "as-check", false, "print a check for uptally.yaml instead of probing; --every is its interval, 31s unless given")
+	p.BoolVar(&f.asCheck, "as-check", false, "print a check to paste into uptally.yaml instead of probing; --every is its interval, 31s unless given")
 	c.MarkFlagsMutuallyExclusive("ipv4", "ipv6")
 }
 
@@ -103,18 +104,23 @@ func probeKinds() []probeKind {
   uptally probe icmp gateway.example.com --count 10 --every 200ms
   uptally probe icmp gateway.example.com -w 'size: 1472' -w 'dont_fragment: true'`,
 			func(t string) probes.Settings { return probes.Settings{ICMP: &probes.ICMP{Host: t}} }},
-		{"dns NAME[/TYPE]@SERVER[:PORT]", "one question to one server",
+		{"dns NAME[/TYPE]@SERVER[:PORT]", "one question to one server, its records shown as dig does",
 			`  uptally probe dns portal.example.com@192.0.2.53
   uptally probe dns example.com/MX@192.0.2.53 -w 'transport: tcp'
+  uptally probe dns portal.example.com/AAAA@https://dns.example.com/dns-query
+  uptally probe dns portal.example.com@192.0.2.53 -w 'transport: tls' -w 'authentic: true'
   uptally probe dns gone.example.com@192.0.2.53 -w 'rcodes: [NXDOMAIN]'`,
 			dnsSettings},
 	}
 }
 
-// dnsSettings reads "www.example.com/AAAA@192.0.2.53".
+// dnsSettings reads "www.example.com/AAAA@192.0.2.53", and a URL behind the @ as DNS over HTTPS.
 func dnsSettings(target string) probes.Settings {
 	question, server, _ := strings.Cut(target, "@")
 	name, kind, _ := strings.Cut(question, "/")
+	if strings.HasPrefix(server, "https://") {
+		return probes.Settings{DNS: &probes.DNS{Name: name, Type: kind, URL: server, Transport: "https"}}
+	}
 	return probes.Settings{DNS: &probes.DNS{Name: name, Type: kind, Server: server}}
 }
 
@@ -195,7 +201,9 @@ func (f *probeFlags) run(c *cobra.Command, s streams, t probeTask) error {
 	if c.Flags().Changed("count") && f.count < 1 {
 		return usageError{fmt.Errorf("probe: read --count: got %d, want at least 1", f.count)}
 	}
-	p, err := probes.NewEngine().Prepare(t.settings, t.dir)
+	engine := probes.NewEngine()
+	defer engine.Close() // what probes keep for the next one; every verdict is out
+	p, err := engine.Prepare(t.settings, t.dir)
 	if err != nil {
 		return usageError{fmt.Errorf("probe: %w", err)}
 	}
@@ -284,7 +292,8 @@ func (f *probeFlags) printCheck(c *cobra.Command, s streams, t probeTask) error 
 	if err := configs.ValidateCheck(text); err != nil {
 		return usageError{fmt.Errorf("probe: %s", indented(err.Error()))}
 	}
-	_, err := s.out.Write(text)
+	// As deep as in the files that people have, so that it can be pasted.
+	_, err := io.WriteString(s.out, "  "+indented(strings.TrimSuffix(string(text), "\n"))+"\n")
 	return err
 }
 

@@ -105,29 +105,29 @@ func TestProbeAsCheck(t *testing.T) {
 		want string
 	}{
 		{[]string{"http", "https://Portal.example.com:8443/a%20b/health?x=1", "-w", "status: [200, 301]", "-w", "tls: { min_version: 1.3 }", "-4"}, `
-- name: http-portal.example.com-8443-a-b-health
-  http:
-    url: "https://Portal.example.com:8443/a%20b/health?x=1"
-    tls: { min_version: "1.3" }
-    status: [200, 301]
-    family: 4
-  every: 31s
+  - name: http-portal.example.com-8443-a-b-health
+    http:
+      url: "https://Portal.example.com:8443/a%20b/health?x=1"
+      tls: { min_version: "1.3" }
+      status: [200, 301]
+      family: 4
+    every: 31s
 `},
 		{[]string{"tcp", "mail.example.com:25", "-w", `steps: [{ expect: "220 " }, { send: "QUIT\r\n" }]`, "--every", "5s", "--timeout", "2s"}, `
-- name: tcp-mail.example.com-25
-  tcp: { address: "mail.example.com:25", steps: [{ expect: "220 " }, { send: "QUIT\r\n" }] }
-  every: 5s
-  timeout: 2s
+  - name: tcp-mail.example.com-25
+    tcp: { address: "mail.example.com:25", steps: [{ expect: "220 " }, { send: "QUIT\r\n" }] }
+    every: 5s
+    timeout: 2s
 `},
 		{[]string{"icmp", "2001:db8::1", "-w", "max_loss: 0"}, `
-- name: icmp-2001-db8--1
-  icmp: { host: "2001:db8::1", max_loss: 0 }
-  every: 31s
+  - name: icmp-2001-db8--1
+    icmp: { host: "2001:db8::1", max_loss: 0 }
+    every: 31s
 `},
 		{[]string{"dns", "example.com/MX@[2001:db8::53]:5353"}, `
-- name: dns-example.com-mx
-  dns: { server: "[2001:db8::53]:5353", name: example.com, type: MX }
-  every: 31s
+  - name: dns-example.com-mx
+    dns: { server: "[2001:db8::53]:5353", name: example.com, type: MX }
+    every: 31s
 `},
 	} {
 		code, out, stderr := command(t, append([]string{"probe", "--as-check"}, tt.args...)...)

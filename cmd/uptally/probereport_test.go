@@ -4,6 +4,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -163,5 +165,44 @@ func golden(t *testing.T, path, got string) {
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// docs/probes.md shows what the command prints, and names every field of its JSON.
+func TestManualOfProbe(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "probes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## The command uptally probe\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, file := range []string{"redirect.txt", "timeout.txt", "repeat-piped.txt"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "probe", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := string(text)
+		switch file {
+		case "redirect.txt":
+			shown, _, _ = strings.Cut(strings.TrimPrefix(shown, "=== 80 columns\n"), "=== ")
+		case "timeout.txt":
+			_, shown, _ = strings.Cut(shown, "=== JSON\n")
+		}
+		if !strings.Contains(section, "\n"+shown+"```\n") {
+			t.Errorf("docs/probes.md: got no block with the text of %s:\n%s", file, shown)
+		}
+	}
+	for _, object := range []any{probeJSON{}, phaseJSON{}, factJSON{}, summaryJSON{}, percentilesJSON{}} {
+		for f := range reflect.TypeOf(object).Fields() {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); !strings.Contains(section, "`"+name+"`") {
+				t.Errorf("docs/probes.md: got no field %q", name)
+			}
+		}
+	}
+	for _, flag := range regexp.MustCompile("--[a-z-]+ ").FindAllString(probeCommand(streams{}).PersistentFlags().FlagUsages(), -1) {
+		flag = strings.TrimSpace(flag)
+		if flag != "--ipv4" && flag != "--ipv6" && !strings.Contains(section, "`"+flag+"`") {
+			t.Errorf("docs/probes.md: got no flag %s", flag)
+		}
 	}
 }
