@@ -376,18 +376,33 @@ func (n *naive) limits() (widest int64, one bool) {
 		in = append(in, n.planAt(t))
 	}
 	for _, p := range in {
-		every := p.Every
-		if every == 0 {
-			every = p.Gap * 10 / 25
-		}
-		each := every / int64(len(p.Sites))
-		for each*int64(len(p.Sites)) < every {
-			each++
-		}
-		widest = max(widest, each+1000*(int64(p.Confirm)+1))
+		widest = max(widest, naiveBlind(p))
 		one = one || len(p.Sites) == 1
 	}
 	return widest, one
+}
+
+// naiveBlind looks for the shortest outage that no beginning hides. Without focus it lays the slots of all sites on a line
+// and counts; with focus it waits for the slowest first slot, and then for the whole seconds.
+func naiveBlind(p *uptally.Plan) int64 {
+	every, n, q := p.Every, len(p.Sites), p.Quorum
+	if every == 0 {
+		every, n, q = p.Gap*10/25, 1, 1
+	}
+	if p.Focus {
+		each := every / int64(n)
+		for each*int64(n) < every {
+			each++
+		}
+		return each + 1000*(int64(p.Confirm)+1)
+	}
+	slots := (p.Confirm-1)*n + q // so many in a row are m of each of q sites
+	whole := every * int64(slots)
+	length := whole / int64(n)
+	if length*int64(n) < whole {
+		length++
+	}
+	return length
 }
 
 func floorHalf(v int64) int64 {

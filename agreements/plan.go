@@ -54,13 +54,19 @@ func inForceUntil(plans []uptally.Plan, k int) int64 {
 	return Forever
 }
 
-// blind returns D_blind under p: an outage shorter than I/n + (m−1)·1 s + 2 s may fall between the probes of all sites.
-// A cron plan has no interval of its own; its gap is 2.5 intervals. Source: docs/measuring.md, "Periodic sampling".
+// blind returns D_blind under p: an outage that is shorter may fall between the probes, so that no quorum confirms it.
+//
+// With focus the first site to see it looks no later than I/n after it began, is suspicious within 1 s, and all sites look
+// from the next whole second on, m times: I/n + (m−1)·1 s + 2 s. Without focus each site of the quorum must see it in m of its
+// slots: (m−1)·I + q·I/n. The sites of a cron plan probe together, so that there I stands for I/n and for q·I/n; it has no
+// interval of its own, and its gap is 2.5 of them. Source: docs/measuring.md, "What the bounds assume".
 func blind(p uptally.Plan) int64 {
-	every := p.Every
+	every, n, m := p.Every, int64(len(p.Sites)), int64(p.Confirm)
 	if every == 0 {
-		every = p.Gap * 2 / 5
+		every, n = p.Gap*2/5, 1
 	}
-	n := int64(len(p.Sites))
-	return (every+n-1)/n + int64(p.Confirm-1)*1000 + 2000
+	if p.Focus {
+		return (every+n-1)/n + (m-1)*1000 + 2000
+	}
+	return (m-1)*every + (min(int64(p.Quorum), n)*every+n-1)/n
 }

@@ -296,7 +296,7 @@ func TestMeasureEdges(t *testing.T) {
 			Check: "web", Start: Interval{94_000, 101_000}, End: Interval{154_000, 161_000},
 			Sites: []string{"A", "B"}, Reasons: []uptally.Reason{uptally.ConnectRefused, uptally.ConnectTimeout},
 		}},
-		Blind: 10_000/2 + 1000 + 2000,
+		Blind: 10_000 + 10_000, // two failures at both sites
 	}
 	if d := cmp.Diff(want, measured(t, ev, Rules{ClockError: 1000})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -318,18 +318,19 @@ func TestBracketOfExactlyGap(t *testing.T) {
 
 func TestBlindIsTheWidestInForce(t *testing.T) {
 	old, cron, later := onePlan(1, "A"), onePlan(1, "A", "B"), onePlan(1, "A", "B")
-	cron.From, cron.Every, cron.Gap = -100_000, 0, 750_000 // every 300 s: 150 + 1 + 2
-	later.From = 50_000                                    // every 10 s
+	cron.From, cron.Every, cron.Gap = -100_000, 0, 750_000 // every 300 s, both sites at once: 300 + 1 + 2
+	later.From = 50_000                                    // every 10 s: 5 + 1 + 2
+	old.Focus, cron.Focus, later.Focus = true, true, true
 	for _, c := range []struct {
 		name    string
 		samples uptally.Run
 		blind   int64
 		one     bool
 	}{
-		{"cron, then grid", every10s(0, 10, uptally.OK), 153_000, false},
+		{"cron, then grid", every10s(0, 10, uptally.OK), 303_000, false},
 		{"grid alone", every10s(50, 10, uptally.OK), 8000, false},
-		{"a single site before", every10s(-110, 10, uptally.OK), 153_000, true},
-		{"nothing measured", every10s(0, 10, uptally.AgentDown), 153_000, true},
+		{"a single site before", every10s(-110, 10, uptally.OK), 303_000, true},
+		{"nothing measured", every10s(0, 10, uptally.AgentDown), 303_000, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := measured(t, Evidence{Plans: []uptally.Plan{later, old, cron}, Sites: []SiteRuns{{"A", []uptally.Run{c.samples}}}}, Rules{})
@@ -337,6 +338,34 @@ func TestBlindIsTheWidestInForce(t *testing.T) {
 				t.Errorf("got %d ms, one site %v, want %d ms, %v", got.Blind, got.OneSite, c.blind, c.one)
 			}
 		})
+	}
+}
+
+func TestBlindSaysWhatFocusIsWorth(t *testing.T) {
+	plan := func(sites, quorum, m int, every int64) uptally.Plan {
+		return uptally.Plan{Sites: make([]string, sites), Quorum: quorum, Confirm: m, Every: every, Gap: every * 5 / 2}
+	}
+	cron := func(p uptally.Plan) uptally.Plan {
+		p.Every = 0
+		return p
+	}
+	for _, c := range []struct {
+		name            string
+		plan            uptally.Plan
+		with, otherwise int64
+	}{
+		{"31 s, 2 of 3 sites, 3 failures: 10.334 + 2 + 2; 2 × 31 + 2/3 × 31", plan(3, 2, 3, 31_000), 14_334, 82_667},
+		{"30 s, 3 of 5 sites, 3 failures: 6 + 2 + 2; 2 × 30 + 3/5 × 30", plan(5, 3, 3, 30_000), 10_000, 78_000},
+		{"30 s, one site, one failure: 30 + 0 + 2; 30", plan(1, 1, 1, 30_000), 32_000, 30_000},
+		{"30 s, all of 3 sites, one failure: 10 + 0 + 2; 30", plan(3, 3, 1, 30_000), 12_000, 30_000},
+		{"cron every 60 s, 2 of 3 sites at once, 3 failures: 60 + 2 + 2; 3 × 60", cron(plan(3, 2, 3, 60_000)), 64_000, 180_000},
+	} {
+		if got := blind(c.plan); got != c.otherwise {
+			t.Errorf("%s: got %d ms without focus, want %d", c.name, got, c.otherwise)
+		}
+		if c.plan.Focus = true; blind(c.plan) != c.with {
+			t.Errorf("%s: got %d ms with focus, want %d", c.name, blind(c.plan), c.with)
+		}
 	}
 }
 

@@ -33,7 +33,8 @@ type Request struct {
 	AsOf, Now int64
 	// ClockError is the widest clock error of the sites in milliseconds.
 	ClockError int64
-	// Slots counts the planned slots for the coverage; nil leaves them uncounted.
+	// Slots counts the planned slots for the coverage and tells them from the probes of a focus; nil leaves them uncounted,
+	// and then response times and losses weigh every probe.
 	Slots SlotsFunc
 	// ZoneData names the version of the zone data, for the small print; empty where it is not known.
 	ZoneData string
@@ -288,6 +289,9 @@ func (g *gathering) measure(ctx context.Context, read agreements.Interval) error
 		g.ev.Sites = append(g.ev.Sites, s)
 	}
 	var err error
+	if g.ev.Days, err = ordinary(g.ev.Days, g.ev.Plans, g.in.Slots); err != nil {
+		return fmt.Errorf("read days of %q: %w", g.ev.Check, err)
+	}
 	g.tracks, err = agreements.Measure(g.ev, agreements.Rules{Bridge: int64(g.terms.Bridge), ClockError: g.in.ClockError})
 	return err
 }

@@ -50,6 +50,7 @@ type PlanEvidence struct {
 	Confirm   int      `json:"confirm"`
 	Recover   int      `json:"recover"`
 	GapMS     int64    `json:"gap_ms"`
+	Focus     bool     `json:"focus,omitempty"`
 }
 
 // SiteEvidence is one site's results of the period, focus included, and what became of its planned slots.
@@ -249,7 +250,7 @@ func inForce(plans []uptally.Plan, in agreements.Interval) []stretch {
 func newPlan(p uptally.Plan) PlanEvidence {
 	return PlanEvidence{
 		Instant(p.From), p.Kind, p.Target, p.Every, p.Cron, p.Timeout, list(p.Sites),
-		p.Quorum, p.Confirm, p.Recover, p.Gap,
+		p.Quorum, p.Confirm, p.Recover, p.Gap, p.Focus,
 	}
 }
 
