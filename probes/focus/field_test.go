@@ -36,6 +36,7 @@ type answer struct {
 type post struct {
 	core    *Core
 	slots   schedule.Slots
+	series  uptally.Slot // of its results
 	due     int64
 	wake    int64 // the earliest tick in the queue
 	dead    bool
@@ -52,14 +53,15 @@ type delivery struct {
 	ev    Event
 }
 
-type queue []delivery
+// queue is in order of the instants, and of equal ones as they came.
+type queue []*delivery
 
 func (q queue) Len() int { return len(q) }
 func (q queue) Less(i, j int) bool {
 	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].order < q[j].order
 }
 func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(delivery)) }
+func (q *queue) Push(x any)   { *q = append(*q, x.(*delivery)) }
 func (q *queue) Pop() any {
 	last := len(*q) - 1
 	d := (*q)[last]
@@ -85,7 +87,10 @@ func newField(t testing.TB, p uptally.Plan, start int64, world func(int, int64) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.posts = append(f.posts, &post{slots: slots, due: slots.Next(start)})
+		f.posts = append(f.posts, &post{
+			slots: slots, due: slots.Next(start),
+			series: uptally.Slot{Check: uptally.IDOf(p.Check), Site: uptally.IDOf(site)},
+		})
 		f.restart(i)
 	}
 	for i := range f.posts {
@@ -107,7 +112,7 @@ func (f *field) at(at int64, do func()) { f.push(delivery{at: at, do: do}) }
 func (f *field) push(d delivery) {
 	f.order++
 	d.order = f.order
-	heap.Push(&f.queue, d)
+	heap.Push(&f.queue, &d)
 }
 
 // run lets time pass up to an instant.
@@ -123,7 +128,7 @@ func (f *field) run(to int64) {
 			if f.queue[0].at >= to {
 				return
 			}
-			f.deliver(heap.Pop(&f.queue).(delivery))
+			f.deliver(heap.Pop(&f.queue).(*delivery))
 			continue
 		}
 		if next < 0 {
@@ -135,7 +140,7 @@ func (f *field) run(to int64) {
 	}
 }
 
-func (f *field) deliver(d delivery) {
+func (f *field) deliver(d *delivery) {
 	switch {
 	case d.do != nil:
 		d.do()
@@ -158,7 +163,8 @@ func (f *field) send(i int, slot, now int64) {
 	p.sent++
 	a := f.world(i, now)
 	f.step(i, now, Begun(i, now))
-	result := uptally.Result{Slot: uptally.Slot{Check: uptally.IDOf(f.plan.Check), Site: uptally.IDOf(f.plan.Sites[i]), At: slot}, Late: int32(now - slot)}
+	result := uptally.Result{Slot: p.series, Late: int32(now - slot)}
+	result.At = slot
 	switch {
 	case a.ok:
 		result.RTT = a.rtt
