@@ -22,17 +22,19 @@ type checkFile struct {
 	Spread          *uptally.Duration `yaml:"spread"`
 	Timeout         *uptally.Duration `yaml:"timeout"`
 	Sites           []string          `yaml:"sites"`
+	Focus           *bool             `yaml:"focus"`
 	Quorum          *int              `yaml:"quorum"`
 	Confirm         *int              `yaml:"confirm"`
 	Recover         *int              `yaml:"recover"`
 	Gap             *uptally.Duration `yaml:"gap"`
-	Focus           *bool             `yaml:"focus"`
 }
 
-// The least interval, and the longest timeout that is not asked for.
+// The least interval, the longest timeout that is not asked for, and the interval in milliseconds from which on a check has focus
+// unless it says otherwise: below it its slots look often enough.
 const (
 	minEvery   = uptally.Second
 	maxTimeout = 10 * uptally.Second
+	focusFrom  = 5_000
 )
 
 // spacing is the shortest and the longest time from one slot of a check to the next, in milliseconds.
@@ -57,7 +59,7 @@ func (c checkCompiler) check(f checkFile) Check {
 	if sites == nil {
 		sites = []string{c.site}
 	}
-	focus := or(f.Focus, false)
+	focus := or(f.Focus, s.least >= focusFrom || f.Cron != "")
 	inARow := 1
 	if focus {
 		inARow = 3

@@ -151,7 +151,7 @@ func TestFormatCheck(t *testing.T) {
   timeout: 5s
 `},
 		{"defaults that are written out are left out again: 28 s = 0.9 × 31 s is above the 10 s of the default",
-			Check{Plan: uptally.Plan{Check: "ping", Sites: []string{"fra1", "sin1", "gru1"}, Every: 31000, Timeout: 10000, Quorum: 2, Confirm: 5, Recover: 5, Gap: 77500},
+			Check{Plan: uptally.Plan{Check: "ping", Sites: []string{"fra1", "sin1", "gru1"}, Every: 31000, Timeout: 10000, Quorum: 2, Confirm: 5, Recover: 5, Gap: 77500, Focus: true},
 				Probe: probes.Settings{ICMP: &probes.ICMP{Host: "192.0.2.1", MaxLoss: &zero}}}, `
 - name: ping
   icmp: { host: 192.0.2.1, max_loss: 0 }

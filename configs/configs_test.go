@@ -130,9 +130,11 @@ checks:
 	}
 	a := uptally.Plan{
 		Check: "a", Sites: []string{"fra1"}, Every: 31_000, Timeout: 10_000, // min(10 s, 0.9 × 31 s)
-		Quorum: 1, Confirm: 1, Recover: 1, Gap: 77_500, Kind: "tcp", Target: "192.0.2.7:443", // 2.5 × 31 s
+		Quorum: 1, Confirm: 3, Recover: 3, Gap: 77_500, Kind: "tcp", Target: "192.0.2.7:443", // 2.5 × 31 s
+		Focus: true, // from 5 s on, and then m = r = 3
 	}
 	b := a
+	b.Focus, b.Confirm, b.Recover = false, 1, 1
 	b.Check, b.Sites, b.Every = "b", []string{"sin1", "fra1", "gru1", "lhr1"}, 3_000
 	b.Timeout, b.Quorum, b.Gap = 2_700, 3, 7_500 // 0.9 × 3 s; ⌊4/2⌋ + 1; 2.5 × 3 s
 	cron := a

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/probes"
+	"github.com/uptally/uptally/probes/focus"
 	"github.com/uptally/uptally/probes/schedule"
 )
 
@@ -28,6 +29,9 @@ type Options struct {
 	// Depends says on which parts of the site's network a check hangs: the uplink, and for its names the site's resolver.
 	// nil: on both. A check of this very machine hangs on none.
 	Depends func(plan *uptally.Plan) (uplink, resolver bool)
+	// Tell, if not nil, carries what the focus of a check says to its other sites. It runs on the agent's one loop and must not
+	// block. nil: the site focuses alone.
+	Tell func(plan *uptally.Plan, m focus.Message)
 	// Append makes the canonical bytes of one batch durable; nil is the acknowledgement. Its calls never overlap. After an
 	// error the same bytes come again, so a batch that was stored all the same is a duplicate by its number. It returns soon
 	// once its context is cancelled.

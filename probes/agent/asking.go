@@ -5,7 +5,8 @@ import (
 	"github.com/uptally/uptally/probes"
 )
 
-// suspicious is how long a probe may take, in milliseconds, before the references are asked beside it.
+// suspicious is how long a probe may take, in milliseconds, before the references are asked beside it; four times what it usually
+// takes where that is longer.
 const suspicious = 1_000
 
 // hearing is the answer of a reference to a round.
@@ -38,7 +39,7 @@ func (a *Agent) isolate() {
 		}
 	}
 	for _, h := range s.judged() {
-		a.settle(h.result)
+		a.settle(&h.f, h.result)
 	}
 	a.noteIsolation()
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/probes/focus"
 	"github.com/uptally/uptally/probes/schedule"
 )
 
@@ -17,6 +18,7 @@ type extras struct {
 	// lately are the send instants of the newest results of checks that have had extras, by check: no two results of a check
 	// are ever dated alike, however slowly their goroutines ran.
 	lately map[uptally.ID]*recent
+	newest map[int32]int64 // the scheduled instant of a check's newest extra
 }
 
 // wish is an extra that is to begin at a whole second.
@@ -83,39 +85,46 @@ func (x *extras) drop(i int32) {
 // mostLate is how late an extra may begin, in milliseconds: by then the next one is near.
 const mostLate = 499
 
-// flyExtras begins the extras that are due.
+// flyExtras begins the repeats that are due.
 func (a *Agent) flyExtras() {
-	l := &a.loop
-	for _, w := range l.extras.due(l.now) {
-		if a.core.IsSlot(w.check, w.at) {
-			continue // the slot is the probe
-		}
-		if l.now > w.at+mostLate || int(w.check) < len(l.flights) && l.flights[w.check].begun == l.now {
-			a.counts.dropExtra()
-			continue
-		}
-		act, ok := a.core.Lend(w.check, w.at, w.at+mostLate)
-		if !ok {
-			a.counts.dropExtra()
-			continue
-		}
-		a.beginExtra(act)
+	for _, w := range a.loop.extras.due(a.loop.now) {
+		a.extra(w.check, w.at)
 	}
 }
 
-func (a *Agent) beginExtra(act schedule.Action) {
+// extra begins a probe beside the slots, dated at a whole second that has come, unless a slot falls on it or it has been begun.
+func (a *Agent) extra(check int32, at int64) {
 	l := &a.loop
-	if l.extras.lately == nil {
-		l.extras.lately = map[uptally.ID]*recent{}
+	if l.stopping || l.extras.newest[check] >= at || a.core.IsSlot(check, at) {
+		return // by focus and as a repeat; or the slot is the probe
 	}
-	if l.extras.lately[act.Slot.Check] == nil {
-		l.extras.lately[act.Slot.Check] = &recent{}
+	act, ok := schedule.Action{}, false
+	if l.now <= at+mostLate && (int(check) >= len(l.flights) || l.flights[check].begun != l.now) {
+		act, ok = a.core.Lend(check, at, at+mostLate)
 	}
-	at := l.extras.add(flight{act: act, begun: l.now, flying: true, extra: true})
+	if !ok {
+		a.counts.dropExtra()
+		return
+	}
+	l.extras.expect(act)
+	f := flight{act: act, begun: l.now, flying: true, extra: true}
+	i := l.extras.add(f)
 	l.open++
 	a.counts.begin(l.open)
 	a.counts.extra()
-	go a.fly(act, at, a.clock.zero())
+	go a.fly(act, i, a.clock.zero())
+	a.told(&f, focus.Begun)
+}
+
+// expect makes room for what is to be remembered of a check that has extras.
+func (x *extras) expect(act schedule.Action) {
+	if x.lately == nil {
+		x.lately, x.newest = map[uptally.ID]*recent{}, map[int32]int64{}
+	}
+	if x.lately[act.Slot.Check] == nil {
+		x.lately[act.Slot.Check] = &recent{}
+	}
+	x.newest[act.Check] = act.Slot.At
 }
 
 // apart moves a result by a millisecond where another one of its check was sent in the same.

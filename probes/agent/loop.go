@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/probes/focus"
 	"github.com/uptally/uptally/probes/schedule"
 )
 
@@ -22,8 +24,12 @@ type loop struct {
 	acts     []schedule.Action
 	flights  []flight // by Action.Check
 	extras   extras
-	open     int   // flights without a result
-	swept    int64 // when overdue was last called
+	watchers []watcher // by Action.Check
+	usual    []int32   // by Action.Check, about the longest response time lately in milliseconds
+	active   []int32   // the watchers that wait for something
+	beaten   int64     // when they were looked at last
+	open     int       // flights without a result
+	swept    int64     // when overdue was last called
 	stopping bool
 	astray   bool // the wall clock is too far away to be followed
 	noted    int  // the version of the isolation that was counted and logged last
@@ -83,12 +89,13 @@ func (a *Agent) runLoop(ctx context.Context) {
 		a.overdue()
 		a.isolate()
 		a.flyExtras()
+		a.lookAround()
 	}
 }
 
 // sleep is how long until the next turn is due.
 func (a *Agent) sleep() time.Duration {
-	next := min(a.core.Next(), a.loop.extras.next(), a.loop.now+heartbeat.Milliseconds())
+	next := min(a.core.Next(), a.loop.extras.next(), a.loop.nextBeat(), a.loop.now+heartbeat.Milliseconds())
 	if a.isolation != nil {
 		next = min(next, a.isolation.next())
 	}
@@ -133,12 +140,14 @@ func (a *Agent) step(ev schedule.Event) {
 func (a *Agent) begin(act schedule.Action) {
 	l := &a.loop
 	for int(act.Check) >= len(l.flights) {
-		l.flights = append(l.flights, flight{})
+		l.flights, l.usual = append(l.flights, flight{}), append(l.usual, 0)
 	}
-	l.flights[act.Check] = flight{act: act, begun: l.now, flying: true}
+	f := &l.flights[act.Check]
+	*f = flight{act: act, begun: l.now, flying: true}
 	l.open++
 	a.counts.begin(l.open)
 	go a.fly(act, ordinary, a.clock.zero())
+	a.told(f, focus.Begun)
 }
 
 // endAll takes one ending and those that wait behind it, but not for ever: what comes due must have its turn.
@@ -192,18 +201,31 @@ func (a *Agent) leave(f *flight, r uptally.Result) {
 	case uplink && r.Outcome() == uptally.Down:
 		named := resolver && r.Reason >= uptally.ResolveNXDomain && r.Reason <= uptally.ResolveTimeout
 		a.isolation.fail(held{f: *f, result: r, ended: l.now, named: named})
+		a.told(f, focus.Failing)
 		return
 	case uplink && r.Outcome() == uptally.Up:
 		a.isolation.prove()
+		l.answered(f.act.Check, r.RTT)
 	}
-	a.settle(r)
+	a.settle(f, r)
+}
+
+// answered remembers a response time in microseconds; what was longer fades.
+func (l *loop) answered(check int32, rtt int64) {
+	u := &l.usual[check]
+	*u = max(*u-*u/8, int32(min(rtt/1_000, math.MaxInt32)))
 }
 
 // settle records the one result of a flight.
-func (a *Agent) settle(r uptally.Result) {
+func (a *Agent) settle(f *flight, r uptally.Result) {
 	a.loop.open--
 	a.counts.end(a.loop.open)
-	a.record(a.loop.extras.apart(r))
+	if f.extra && r.Outcome() == uptally.Missed {
+		a.counts.dropExtra() // no slot was due
+	} else {
+		a.record(a.loop.extras.apart(r))
+	}
+	a.told(f, verdict(&r))
 }
 
 // overdue leaves a result, once a heartbeat, for probes that have not returned although their deadline is long over. Such a
@@ -227,7 +249,7 @@ func (a *Agent) overdueFlight(f *flight) {
 		return
 	}
 	ran := a.loop.now - max(f.begun, a.loop.pausedTo) // deadlines stand still while the machine sleeps
-	if ran >= suspicious && !f.suspected {
+	if !f.suspected && ran >= max(suspicious, 4*int64(a.loop.usual[f.act.Check])) {
 		f.suspected = true
 		a.suspect(f)
 	}

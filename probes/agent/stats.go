@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/probes/focus"
 )
 
 // Stats are an agent's numbers since its start.
@@ -86,6 +87,7 @@ type counts struct {
 	left     [256]uint64 // missed and void, by reason
 	pauses   uint64
 	paused   uint64
+	states   [focus.Down + 1]int // checks in each state of focus but the first
 	extras   uint64
 	dropped  uint64
 	isolated IsolationStats // its slices and maps are replaced, never written
@@ -117,6 +119,14 @@ func (c *counts) pause(millis int64) {
 	c.mu.Lock()
 	c.pauses++
 	c.paused += uint64(millis)
+	c.mu.Unlock()
+}
+
+// focus notes that a check went from one state of focus to another.
+func (c *counts) focus(from, to focus.State) {
+	c.mu.Lock()
+	c.states[from]--
+	c.states[to]++
 	c.mu.Unlock()
 }
 
@@ -162,6 +172,7 @@ func (c *counts) stats() Stats {
 	s := Stats{
 		Fires: c.fires, InFlight: c.inFlight, LateMillis: c.lateSum, ClockOff: c.off,
 		Pauses: c.pauses, PausedMillis: c.paused, Extras: c.extras, DroppedExtras: c.dropped, Isolation: c.isolated,
+		Focus: c.states[focus.Focus], Down: c.states[focus.Down],
 		Missed: map[uptally.Reason]uint64{}, Void: map[uptally.Reason]uint64{},
 	}
 	for r, n := range c.left {
