@@ -10,7 +10,7 @@ import (
 // FormatCheck writes c as an element of `checks:` with what is not a default, and nothing else: what Load reads from it is c.
 //
 // A plan whose Quorum is 0 is unfinished: of it, what is zero is left to the defaults, and so are the sites where there
-// are none. From, Kind and Target are never written; they follow.
+// are none. From, Kind and Target are never written; they follow. References are the installation's.
 func FormatCheck(c Check) []byte {
 	w := checkWriter{c}
 	return w.bytes()

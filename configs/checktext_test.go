@@ -175,7 +175,7 @@ func TestFormatCheckLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := "site: here\nchecks:\n"
+	text := "site: here\nreferences: []\nchecks:\n"
 	for _, check := range c.Checks {
 		text += string(FormatCheck(check))
 	}
