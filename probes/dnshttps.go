@@ -37,7 +37,7 @@ func (d *DNS) prepareHTTPS(rt *route, dir string) (*dnsHTTPS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dnsHTTPS{http: &httpProbe{route: rt, maxHeader: defaultMaxHeader}, url: u, get: d.Method == http.MethodGet, trust: tr}, nil
+	return &dnsHTTPS{http: &httpProbe{route: rt, maxHeader: defaultMaxHeader}, url: u, get: d.Method == http.MethodGet, trust: tr.offering("h2", "http/1.1")}, nil
 }
 
 // request asks with identifier 0, as the RFC wants it for the sake of caches.
@@ -53,7 +53,8 @@ func (h *dnsHTTPS) request(r *run, wire []byte) (*http.Request, error) {
 		return nil, err
 	}
 	req.Header.Set("Accept", dnsMedia)
-	req.Header.Set("User-Agent", "uptally")
+	req.Header.Set("User-Agent", userAgent)
+	req.Close = true
 	if !h.get {
 		req.Header.Set("Content-Type", dnsMedia)
 	}

@@ -236,16 +236,38 @@ func (a *asked) answeredBy(b []byte) bool {
 	return bytes.EqualFold(got, want)
 }
 
-// answers returns the records of the type asked for, sorted and without doubles; aliases on the way do not count.
+// answers returns the records of the type asked for, sorted and without doubles. They belong to the name asked for or to one
+// that its aliases lead to; the aliases themselves do not count, nor does a record of any other name.
 func (q *dnsQuery) answers(reply *dnsReply) []string {
+	names := q.aliases(reply)
 	texts := make([]string, 0, len(reply.msg.Answer))
 	for _, rr := range reply.msg.Answer {
-		if q.question.Qtype == dns.TypeANY || rr.Header().Rrtype == q.question.Qtype {
+		h := rr.Header()
+		if q.question.Qtype != dns.TypeANY && h.Rrtype != q.question.Qtype {
+			continue
+		}
+		if slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, h.Name) }) {
 			texts = append(texts, answerText(rr))
 		}
 	}
 	slices.Sort(texts)
 	return slices.Compact(texts)
+}
+
+// maxAliases bounds how far aliases are followed.
+const maxAliases = 32
+
+// aliases returns the name asked for and those that it leads to, in whatever order the aliases come.
+func (q *dnsQuery) aliases(reply *dnsReply) []string {
+	names := []string{q.question.Name}
+	for i := 0; i < len(names) && i < maxAliases; i++ {
+		for _, rr := range reply.msg.Answer {
+			if alias, ok := rr.(*dns.CNAME); ok && strings.EqualFold(alias.Hdr.Name, names[i]) && !slices.Contains(names, alias.Target) {
+				names = append(names, alias.Target)
+			}
+		}
+	}
+	return names
 }
 
 func (r *dnsReply) authority() []string  { return recordTexts(r.msg.Ns) }
@@ -315,6 +337,9 @@ func (r *dnsReply) rcodeText() string {
 }
 
 func rcodeText(rcode int) string {
+	if rcode == dns.RcodeBadVers {
+		return "BADVERS" // the library calls it by the other name of its number, BADSIG, which is for signed questions
+	}
 	if s, ok := dns.RcodeToString[rcode]; ok {
 		return s
 	}

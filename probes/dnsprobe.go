@@ -2,7 +2,6 @@ package probes
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,18 +21,19 @@ type dnsProbe struct {
 	doh       *dnsHTTPS   // of https
 	fallback  bool        // ask again over TCP when truncated
 	query     *dnsQuery
+	sockets   *dnsSockets // of the engine; nil: each question has its own
 }
 
 type dnsServer struct{ host, port string }
 
 func (s dnsServer) String() string { return net.JoinHostPort(s.host, s.port) }
 
-func (d *DNS) prepare(_ *Engine, dir string) (*measure, error) {
+func (d *DNS) prepare(e *Engine, dir string) (*measure, error) {
 	q, err := newDNSQuery(d)
 	if err != nil {
 		return nil, err
 	}
-	p := &dnsProbe{route: d.Reach.route(), transport: orText(d.Transport, "udp"), fallback: d.OnTruncation != "down", query: q}
+	p := &dnsProbe{route: d.Reach.route(), transport: orText(d.Transport, "udp"), fallback: d.OnTruncation != "down", query: q, sockets: e.questions}
 	if p.transport == "https" {
 		if p.doh, err = d.prepareHTTPS(p.route, dir); err != nil {
 			return nil, err
@@ -117,55 +117,6 @@ var (
 	asking    = stage{timeout: uptally.QueryTimeout, closed: uptally.ConnectReset, reset: uptally.ConnectReset, other: uptally.QueryTimeout}
 	askingCut = stage{timeout: uptally.QueryTimeout, closed: uptally.ReplyMalformed, reset: uptally.ConnectReset, other: uptally.ReplyMalformed}
 )
-
-// maxDatagram is the largest reply over UDP: the largest edns_size.
-const maxDatagram = 4096
-
-// askUDP asks over a connected socket: the kernel hands over what comes from the server's address and port only.
-func (p *dnsProbe) askUDP(r *run, to netip.AddrPort) (*dnsAnswer, *fault) {
-	r.fact("address", to.String()+" udp")
-	began := r.begin
-	d := net.Dialer{Control: p.route.source.control()}
-	c, err := d.DialContext(r.ctx, "udp", to.String())
-	if err != nil {
-		return nil, udpFault(r, err, 0)
-	}
-	l := r.bind(c)
-	defer func() { _ = l.Close() }() // the verdict is out; an error at the end says nothing
-	q := p.query.ask(newID(), true)
-	if _, err = l.Write(q.wire); err != nil {
-		return nil, udpFault(r, err, 0)
-	}
-	defer r.end("query")
-	buf := make([]byte, maxDatagram)
-	for foreign := 0; ; foreign++ {
-		n, err := l.Read(buf)
-		if err != nil {
-			return nil, udpFault(r, err, foreign)
-		}
-		reply, err := q.reply(buf[:n])
-		switch {
-		case err == nil:
-			return &dnsAnswer{reply, time.Since(began)}, nil
-		case !errors.Is(err, errForeign):
-			return nil, faultf(uptally.ReplyMalformed, "%v", err)
-		}
-	}
-}
-
-// udpFault knows no reasons of a connection: over UDP a port that is shut and a host that cannot be reached are seen by
-// chance only, so both are what they would be without that chance, a query without an answer.
-func udpFault(r *run, err error, foreign int) *fault {
-	f := r.classify(err, asking)
-	switch f.reason {
-	case uptally.ConnectRefused, uptally.ConnectUnreachable, uptally.ConnectReset:
-		f.reason = uptally.QueryTimeout
-	}
-	if foreign > 0 {
-		f.detail += fmt.Sprintf(" (%d replies to other questions)", foreign)
-	}
-	return f
-}
 
 // askStream asks over a new connection, with TLS where that is the transport; each message is preceded by its length (RFC
 // 7766, 7858).

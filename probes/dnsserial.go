@@ -54,7 +54,7 @@ func (p *dnsProbe) equal(r *run, reply *dnsReply) *fault {
 		}
 		got, ok := other.reply.serial()
 		if !ok {
-			return faultf(uptally.Serial, "%s: got no SOA record, want serial %d", s, want)
+			return faultf(uptally.Serial, "%s: got %s without an SOA record, want serial %d", s, other.reply.rcodeText(), want)
 		}
 		if got != want {
 			return faultf(uptally.Serial, "%s: got serial %d, want %d as from %s", s, got, want, p.server)

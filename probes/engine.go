@@ -18,6 +18,8 @@ type Engine struct {
 	shared bool
 	// keeper holds the connections of HTTP probes that reuse them.
 	keeper *keeper
+	// questions are the sockets of UDP questions; nil where each has its own.
+	questions *dnsSockets
 	// closers end what the engine opened for all of its probes.
 	closers []io.Closer
 }
@@ -29,7 +31,11 @@ func NewEngine() *Engine { return newEngine(false) }
 // NewShared returns an engine for scheduled checks: ICMP probes and UDP questions share sockets, which are opened by the
 // first probe that needs them and stay open until Close.
 func NewShared() *Engine {
-	return newEngine(true)
+	e := newEngine(true)
+	if e.questions = newDNSSockets(); e.questions != nil {
+		e.closers = append(e.closers, e.questions)
+	}
+	return e
 }
 
 func newEngine(shared bool) *Engine {
