@@ -191,3 +191,21 @@ func TestFormatCheckLoads(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// The checks of docs/probes.md are sound as they stand.
+func TestManualOfProbesHasSoundChecks(t *testing.T) {
+	page, err := os.ReadFile("../docs/probes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(page), "```yaml\nchecks:\n")[1:]
+	if len(blocks) == 0 {
+		t.Fatal("got no block of checks")
+	}
+	for _, b := range blocks {
+		text, _, _ := strings.Cut(b, "```")
+		if err := ValidateCheck([]byte(text)); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+	}
+}
