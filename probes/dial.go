@@ -22,6 +22,7 @@ type route struct {
 	source   egress
 	deny     networks
 	all      bool // every address behind the check's host
+	unread   bool // connections are opened and closed, and nothing is read
 }
 
 func (r *Reach) route() *route {
@@ -177,6 +178,9 @@ func (l *link) Close() error {
 
 // bind sets the one deadline of the probe and wakes the connection when the probe is cancelled.
 func (r *run) bind(c net.Conn) *link {
+	if s, ok := c.(interface{ serve(*run) }); ok {
+		s.serve(r)
+	}
 	deadline, _ := r.ctx.Deadline()
 	// Cannot fail on an open socket; a closed one fails at the next use.
 	_ = c.SetDeadline(deadline)
@@ -197,15 +201,13 @@ func (rt *route) dial(r *run, host, port string) (*link, *fault) {
 // connect opens a TCP connection: one address, one attempt, no proxy.
 func (rt *route) connect(r *run, to netip.AddrPort) (*link, *fault) {
 	r.fact("address", to.String())
-	// DialContext and not DialTCP, which binds a port of its own even without a source: such a port serves one connection
-	// at a time, whereas one that connect chooses serves one to each target.
-	d := net.Dialer{KeepAlive: -1, Control: rt.source.control()}
-	c, err := d.DialContext(r.ctx, "tcp", to.String())
+	r.act()
+	l, err := openSocket(r, to, rt.source, !rt.unread)
 	r.end("connect")
 	if err != nil {
 		return nil, r.classify(err, connecting)
 	}
-	return r.bind(c), nil
+	return l, nil
 }
 
 // addrPort joins an address and a valid port.

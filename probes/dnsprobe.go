@@ -145,7 +145,7 @@ func (p *dnsProbe) askStream(r *run, to netip.AddrPort, host string, began time.
 	if err != nil {
 		return nil, faultf(uptally.ReplyMalformed, "%v", err)
 	}
-	return &dnsAnswer{reply, time.Since(began)}, nil
+	return &dnsAnswer{reply, r.took(began)}, nil
 }
 
 // readMessage reads one message behind its length, which is at most 65,535.

@@ -180,7 +180,10 @@ func TestReplyToAnEarlierProbe(t *testing.T) {
 func TestLettersAreMixed(t *testing.T) {
 	bothEngines(t, func(t *testing.T, e *Engine) {
 		names, ids, ports := map[string]bool{}, map[uint16]bool{}, map[uint16]bool{}
+		var mu sync.Mutex
 		server := listenUDP(t, func(u *net.UDPConn, from netip.AddrPort, q *dns.Msg) {
+			mu.Lock()
+			defer mu.Unlock()
 			names[q.Question[0].Name], ids[q.Id], ports[from.Port()] = true, true, true
 			sendFrom(t, u, answer(t, q, dns.RcodeSuccess, "portal.test. 60 IN A 192.0.2.1"), from)
 		})
@@ -188,6 +191,8 @@ func TestLettersAreMixed(t *testing.T) {
 		for range n {
 			want(t, askBy(t, e, DNS{Server: server, Name: "a-name-with-many-letters.portal.test"}, generous), uptally.NoAnswer)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		// Of 100 names with 31 letters, two are equal once in 400,000 runs; of 4 ports, one is missed once in 10^12.
 		if len(names) != n || len(ids) < n-5 || len(ports) < 4 {
 			t.Errorf("got %d names, %d identifiers and %d ports, want %d, nearly as many, and at least 4", len(names), len(ids), len(ports), n)

@@ -163,6 +163,13 @@ func refusedAddress(t testing.TB) string {
 // swallowing is a listener whose queue is full: the kernel drops further connection requests without an answer.
 func swallowing(t testing.TB) string {
 	t.Helper()
+	address, _ := crowded(t)
+	return address
+}
+
+// crowded is swallowing, with the descriptor of the listener, whose queue accepting makes shorter.
+func crowded(t testing.TB) (string, int) {
+	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +189,7 @@ func swallowing(t testing.TB) string {
 	for { // fill the queue until one does not get in
 		c, err := net.DialTimeout("tcp", addr, brief)
 		if err != nil {
-			return addr
+			return addr, fd
 		}
 		t.Cleanup(func() { _ = c.Close() })
 	}

@@ -156,6 +156,8 @@ func TestSecretsStayAtTheOrigin(t *testing.T) {
 		TLS:     &TLS{SkipVerify: true, CertFile: "good.pem", KeyFile: "good.key"},
 	}}, ca.dir, generous)
 	want(t, o, uptally.OK)
+	a.Close() // their handlers are done
+	b.Close()
 	got := strings.Join(seen, "\n")
 	expected := `a /start auth="Bearer canary-token" key="canary-key" host=true cert=true accept="text/plain"
 a /again auth="Bearer canary-token" key="canary-key" host=true cert=true accept="text/plain"
@@ -223,6 +225,7 @@ func TestCookiesLiveForOneProbe(t *testing.T) {
 	s := &Settings{HTTP: &HTTP{URL: server.URL}}
 	want(t, observe(t, s, "", generous), uptally.OK)
 	want(t, observe(t, s, "", generous), uptally.OK)
+	server.Close() // its handlers are done
 	if got := strings.Join(seen, ","); got != "/ ,/in s=1,/ ,/in s=1" {
 		t.Errorf("got %q", got)
 	}
@@ -252,10 +255,10 @@ func TestRedirectMethods(t *testing.T) {
 			payload = ""
 		}
 		want(t, observe(t, &Settings{HTTP: &HTTP{URL: server.URL, Method: tt.method, Payload: payload}}, "", generous), uptally.OK)
+		server.Close() // its handlers are done
 		if last != tt.want {
 			t.Errorf("%d after %s: got %q, want %q", tt.status, tt.method, last, tt.want)
 		}
-		server.Close()
 	}
 }
 

@@ -49,9 +49,22 @@ type Fact struct {
 	Key, Value string
 }
 
+// plain is what most text is: ASCII without control characters.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // clean makes foreign text fit for a page, a log and a terminal: valid UTF-8 without control or direction characters, at
 // most limit bytes, cut at a rune border.
 func clean(s string, limit int) string {
+	if len(s) <= limit && plain(s) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = strings.Map(func(r rune) rune {
 		switch {

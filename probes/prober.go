@@ -81,7 +81,10 @@ type run struct {
 	ctx   context.Context
 	obs   Observation
 	begin time.Time // of the current phase
-	hide  *cover
+
+	late        time.Duration // of the last wait, see act
+	lateAtBegin time.Duration // of the current phase
+	hide        *cover
 
 	// A probe of every address has a run for each, pinned to it wherever the check's host is meant.
 	pinned     netip.Addr
@@ -117,12 +120,18 @@ func (r *run) begun() *fault {
 // end closes a phase and begins the next.
 func (r *run) end(phase string) {
 	now := time.Now()
-	r.obs.Phases = append(r.obs.Phases, Phase{Name: phase, D: now.Sub(r.begin)})
-	r.begin = now
+	late := r.lateBy()
+	r.obs.Phases = append(r.obs.Phases, Phase{Name: phase, D: now.Sub(r.begin) - (late - r.lateAtBegin)})
+	r.begin, r.lateAtBegin = now, late
+	// What came while the phase before was still going on takes from that one: together they are what was not late.
+	for i := len(r.obs.Phases) - 1; i > 0 && r.obs.Phases[i].D < 0; i-- {
+		r.obs.Phases[i-1].D += r.obs.Phases[i].D
+		r.obs.Phases[i].D = 0
+	}
 }
 
 // answered takes the response time: the answer is complete.
-func (r *run) answered() { r.obs.RTT = time.Since(r.obs.SentAt) }
+func (r *run) answered() { r.obs.RTT = r.took(r.obs.SentAt) }
 
 func (r *run) fact(key, value string) {
 	r.obs.Facts = append(r.obs.Facts, Fact{Key: key, Value: value})
@@ -132,6 +141,7 @@ func (r *run) fact(key, value string) {
 const maxFact = 256
 
 func (r *run) observation(f *fault) Observation {
+	r.act()
 	o := r.obs
 	o.SentAt = o.SentAt.Round(0)
 	if f != nil {

@@ -84,6 +84,7 @@ func (t *TCP) prepare(_ *Engine, dir string) (*measure, error) {
 			return nil, err
 		}
 	}
+	p.route.unread = p.trust == nil && len(t.Steps) == 0
 	for i, s := range t.Steps {
 		p.steps = append(p.steps, s.prepare(i))
 	}
