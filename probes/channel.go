@@ -51,11 +51,22 @@ func (h *httpProbe) open(r *run, u *url.URL, tr *trust) (*channel, *fault) {
 		}
 	}
 	if ch.two == nil {
-		ch.source = &source{from: ch.conn}
-		ch.buf = bufio.NewReader(ch.source)
+		ch.speakOne()
 	}
 	ch.facts = r.obs.Facts[began:len(r.obs.Facts):len(r.obs.Facts)]
 	return ch, nil
+}
+
+// newChannel is for HTTP/1.1 on a connection.
+func newChannel(l *link, c net.Conn) *channel {
+	ch := &channel{link: l, conn: c}
+	ch.speakOne()
+	return ch
+}
+
+func (ch *channel) speakOne() {
+	ch.source = &source{from: ch.conn}
+	ch.buf = bufio.NewReader(ch.source)
 }
 
 // carry connects to where requests for a URL go: its own host, or the proxy and through it to the host.

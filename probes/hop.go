@@ -158,9 +158,9 @@ func (p *httpProbe) probe(r *run) *fault {
 			return f
 		}
 	}
-	jar, _ := cookiejar.New(nil) // never fails
+	var jar cookies
 	for {
-		next, f := p.visit(r, at, jar)
+		next, f := p.visit(r, at, &jar)
 		if f != nil || next == nil {
 			return f
 		}
@@ -169,7 +169,7 @@ func (p *httpProbe) probe(r *run) *fault {
 }
 
 // visit makes one hop. It returns where to go next, or the verdict of the last response.
-func (p *httpProbe) visit(r *run, at hop, jar http.CookieJar) (*hop, *fault) {
+func (p *httpProbe) visit(r *run, at hop, jar *cookies) (*hop, *fault) {
 	x, f := p.send(r, at, p.request(at, jar))
 	kept := false
 	defer func() {
@@ -184,7 +184,7 @@ func (p *httpProbe) visit(r *run, at hop, jar http.CookieJar) (*hop, *fault) {
 	if x.ch.absolute && x.resp.StatusCode == http.StatusProxyAuthRequired {
 		return nil, faultf(uptally.ProxyFailed, "proxy: got %s", statusLine(x.resp))
 	}
-	jar.SetCookies(at.url, x.resp.Cookies())
+	jar.take(at.url, x.resp)
 	next, f := p.follow(at, x.resp)
 	if f != nil || next != nil {
 		if next != nil {
@@ -227,8 +227,32 @@ func (p *httpProbe) keep(at hop, x *exchange) bool {
 	return true
 }
 
+// cookies are those of one probe.
+type cookies struct {
+	jar *cookiejar.Jar // nil until one is set
+}
+
+func (c *cookies) take(from *url.URL, resp *http.Response) {
+	set := resp.Cookies()
+	if len(set) > 0 && c.jar == nil {
+		c.jar, _ = cookiejar.New(nil) // never fails
+	}
+	if len(set) > 0 {
+		c.jar.SetCookies(from, set)
+	}
+}
+
+func (c *cookies) give(req *http.Request) {
+	if c.jar == nil {
+		return
+	}
+	for _, one := range c.jar.Cookies(req.URL) {
+		req.AddCookie(one)
+	}
+}
+
 // request builds the request of a hop.
-func (p *httpProbe) request(at hop, jar http.CookieJar) *http.Request {
+func (p *httpProbe) request(at hop, jar *cookies) *http.Request {
 	req := &http.Request{Method: at.method, URL: at.url, Host: at.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: p.plain.Clone()}
 	req.Close = p.keeper == nil || at.n > 0
 	if at.trusted {
@@ -242,9 +266,7 @@ func (p *httpProbe) request(at hop, jar http.CookieJar) *http.Request {
 			req.Host = p.host
 		}
 	}
-	for _, c := range jar.Cookies(at.url) {
-		req.AddCookie(c)
-	}
+	jar.give(req)
 	if at.body != "" {
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(at.body)), nil }
 		req.Body, _ = req.GetBody()

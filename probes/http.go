@@ -217,6 +217,9 @@ func (h *HTTP) validateConnection(p *problems) {
 	case len(h.Versions) > 0 && !two && h.HTTP2 == "require":
 		p.add("http2", h.HTTP2, "off or auto where 2 is none of the versions")
 	}
+	if h.TLS != nil && len(h.TLS.ALPN) > 0 {
+		h.validateALPN(p)
+	}
 	if h.HTTP2 == "require" && h.Redirects == "none" && strings.HasPrefix(h.URL, "http:") {
 		p.add("http2", h.HTTP2, "an https URL: HTTP/2 is agreed on by TLS")
 	}
@@ -228,6 +231,19 @@ func (h *HTTP) validateConnection(p *problems) {
 	}
 	if h.Proxy != nil {
 		h.Proxy.validate(p.at("proxy"), h)
+	}
+}
+
+// validateALPN holds what TLS offers to what is spoken afterwards.
+func (h *HTTP) validateALPN(p *problems) {
+	two := h.HTTP2 == "auto" || h.HTTP2 == "require"
+	for i, name := range h.TLS.ALPN {
+		if name != "http/1.1" && (name != "h2" || !two) {
+			p.add(fmt.Sprintf("tls.alpn[%d]", i), name, "http/1.1, or h2 where http2 is auto or require")
+		}
+	}
+	if h.HTTP2 == "require" && !slices.Contains(h.TLS.ALPN, "h2") {
+		p.add("http2", h.HTTP2, "off or auto where h2 is not in tls.alpn")
 	}
 }
 
@@ -306,7 +322,7 @@ func (h *HTTP) validateAssertions(p *problems) {
 		if rule.Absent && rule.Optional {
 			at.add("optional", "absent and optional", "one of absent and optional")
 		}
-		if rule.Optional && rule.Regexp == "" && rule.NotRegexp == "" {
+		if rule.Optional && !rule.Absent && rule.Regexp == "" && rule.NotRegexp == "" {
 			at.add("optional", "optional without an expression", "an expression that it must match if it is there")
 		}
 		at.expression("regexp", rule.Regexp)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
@@ -249,31 +250,43 @@ func TestOracle(t *testing.T) {
 	all = append(all, plainBehaviours(t)...)
 	all = append(all, secureBehaviours(t)...)
 	all = append(all, proxyBehaviours()...)
-	for _, b := range all {
-		t.Run(b.story, func(t *testing.T) {
-			t.Parallel()
-			s := b.settings(t, cert)
-			within := generous
-			stalls := strings.HasSuffix(b.want.String(), "timeout") || strings.Contains(b.story, "stalls")
-			if stalls {
-				within = brief
-			}
-			o := observe(t, &Settings{HTTP: s}, ca.dir, within)
-			want(t, o, b.want)
-			mine := "down"
-			switch {
-			case o.Reason == uptally.OK:
-				mine = "up"
-			case stalls:
-				mine = "late"
-			}
-			their, err := oracle(t, s, within)
-			if (their != mine) != (b.differs != "") {
-				t.Errorf("got %s (%s), net/http %s (%v)", mine, o.Detail, their, err)
-			}
-		})
+	before, files := goleak.IgnoreCurrent(), openFiles(t)
+	t.Run("behaviours", func(t *testing.T) {
+		for _, b := range all {
+			b.compare(t, ca.dir, cert)
+		}
+	})
+	goleak.VerifyNone(t, before)
+	if got := openFiles(t); got > files {
+		t.Errorf("got %d open files, %d before", got, files)
 	}
 	t.Logf("%d behaviours", len(all))
+}
+
+// compare probes once by the engine and once by net/http.
+func (b behaviour) compare(t *testing.T, dir string, cert tls.Certificate) {
+	t.Run(b.story, func(t *testing.T) {
+		t.Parallel()
+		s := b.settings(t, cert)
+		within := generous
+		stalls := strings.HasSuffix(b.want.String(), "timeout") || strings.Contains(b.story, "stalls")
+		if stalls {
+			within = brief
+		}
+		o := observe(t, &Settings{HTTP: s}, dir, within)
+		want(t, o, b.want)
+		mine := "down"
+		switch {
+		case o.Reason == uptally.OK:
+			mine = "up"
+		case stalls:
+			mine = "late"
+		}
+		their, err := oracle(t, s, within)
+		if (their != mine) != (b.differs != "") {
+			t.Errorf("got %s (%s), net/http %s (%v)", mine, o.Detail, their, err)
+		}
+	})
 }
 
 func (b behaviour) settings(t *testing.T, cert tls.Certificate) *HTTP {

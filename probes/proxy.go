@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"bufio"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -314,9 +313,8 @@ func (ps *proxies) connect(r *run, c net.Conn, user *url.Userinfo, to *url.URL, 
 	if err := req.Write(c); err != nil {
 		return r.classify(err, proxying)
 	}
-	x := &exchange{ch: &channel{conn: c}, maxHeader: limit}
-	x.ch.source = &source{from: c, left: int64(limit)}
-	x.ch.buf = bufio.NewReader(x.ch.source)
+	x := &exchange{ch: newChannel(nil, c), maxHeader: limit}
+	x.ch.source.left = int64(limit)
 	if f := x.head(r, req); f != nil {
 		return f
 	}

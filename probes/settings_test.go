@@ -56,6 +56,39 @@ tcp.deny[2]: got "a.test", want a network, such as 10.0.0.0/8 or fd00::/8
 tcp.address: got "10.1.2.3", want an address that deny allows`},
 		{"a source is an address or an interface", `icmp: { host: a.test, source: "eth 0/1" }`, `icmp.source: got "eth 0/1", want an address of this machine or the name of an interface, such as 192.0.2.7 or eth1`},
 		{"a source decides the family", `icmp: { host: "2001:db8::1", source: 192.0.2.7 }`, `icmp.host: got "2001:db8::1", want an address of family 4`},
+		{"http, the way", `http: { url: "http://a.test", method: POST, payload: a, payload_file: b, compression: br, headers: [{name: accept-encoding, value: gzip}], http2: require, redirects: none, versions: ["1.1", "3"], encrypted: maybe, reuse: true, addresses: all, json: "(", expect_headers: [{name: X, optional: true}, {name: X, absent: true, optional: true}], proxy: {url: "ftp://p.test", user: u, resolve: me, no_proxy: [a b], connect_headers: [{name: Cookie, value: a}], environment: true}, oauth2: {token_url: "x", client_secret: {}, scopes: [""], params: {scope: a}, auth: form}, bearer: {file: a}}`, `
+http.payload_file: got "b", want one of payload and payload_file
+http.compression: got "br", want one of gzip, none
+http.compression: got "br", want no compression beside a header Accept-Encoding
+http.oauth2: got "oauth2 beside basic or bearer", want one of basic, bearer and oauth2
+http.oauth2.token_url: got "x", want an http or https URL, such as https://portal.example.com/health
+http.oauth2.client_id: got nothing, want the name of the client
+http.oauth2.client_secret: got nothing, want a reference, {file: path} or {env: NAME}
+http.oauth2.scopes[0]: got nothing, want one scope, without blanks
+http.oauth2.params: got "scope", want a parameter that has no setting of its own
+http.oauth2.auth: got "form", want one of basic, post
+http.encrypted: got "maybe", want one of required, forbidden
+http.versions[1]: got "3", want one of 1.0, 1.1, 2
+http.http2: got "require", want off or auto where 2 is none of the versions
+http.http2: got "require", want an https URL: HTTP/2 is agreed on by TLS
+http.reuse: got "POST", want a method that may be repeated, such as GET: a server closes a kept connection when it likes
+http.reuse: got "reuse and addresses: all", want one of them
+http.proxy.url: got "url and environment", want one of url and environment
+http.proxy.user: got "u", want a user name without a colon, and password, together
+http.proxy.environment: got "environment and user, password or no_proxy", want the environment's own
+http.proxy.connect_headers[0].value: got "a literal", want a secret, such as secret: {file: token}
+http.proxy.no_proxy[0]: got "a b", want a name, an address or a network, such as example.com or 10.0.0.0/8
+http.proxy.resolve: got "me", want one of proxy, agent
+http.proxy.resolve: got "me", want agent, because addresses and deny are about what the name leads to
+http.expect_headers[0].optional: got "optional without an expression", want an expression that it must match if it is there
+http.expect_headers[1].optional: got "absent and optional", want one of absent and optional
+http.json: got "(", want a jq program: unexpected EOF`},
+		{"a proxy with a password in its URL, which is not repeated", `http: { url: "http://a.test", proxy: { url: "http://u:canary@p.test" } }`, `http.proxy.url: got "http://u:xxxxx@p.test", want a URL without user and password; they have keys of their own`},
+		{"ALPN against http2", `http: { url: "https://a.test", tls: { alpn: [h2, spdy/3] } }`, `
+http.tls.alpn[0]: got "h2", want http/1.1, or h2 where http2 is auto or require
+http.tls.alpn[1]: got "spdy/3", want http/1.1, or h2 where http2 is auto or require`},
+		{"HTTP/2 without its ALPN", `http: { url: "https://a.test", http2: require, tls: { alpn: [http/1.1] } }`, `http.http2: got "require", want off or auto where h2 is not in tls.alpn`},
+		{"only HTTP/2, and never asked for", `http: { url: "https://a.test", versions: ["2"] }`, `http.http2: got nothing, want auto or require where 2 is the only version`},
 		{"tcp", `tcp: { address: "a.test", expect: shut, steps: [{send: a, expect: b}, {}], tls: {cert_file: a.pem, min_version: 3, ca_file: b.pem, skip_verify: true, max_version: TLS1.2, alpn: [h2, ""], key_exchange: quantum, pins: [abc=]} }`, `
 tcp.address: got "a.test", want host:port, such as portal.example.com:443 or [2001:db8::1]:443
 tcp.tls.key_file: got nothing, want cert_file and key_file together
