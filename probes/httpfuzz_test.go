@@ -13,21 +13,21 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// script is a connection whose other side says what is written here and then closes, whatever it hears.
-type script struct{ says *bytes.Reader }
+// monologue is a connection whose other side says what is written here and then closes, whatever it hears.
+type monologue struct{ says *bytes.Reader }
 
-func newScript(b []byte) *link {
-	return &link{Conn: script{bytes.NewReader(b)}, stop: func() bool { return true }}
+func newMonologue(b []byte) *link {
+	return &link{Conn: monologue{bytes.NewReader(b)}, stop: func() bool { return true }}
 }
 
-func (s script) Read(b []byte) (int, error)       { return s.says.Read(b) }
-func (s script) Write(b []byte) (int, error)      { return len(b), nil }
-func (s script) Close() error                     { return nil }
-func (s script) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (s script) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (s script) SetDeadline(time.Time) error      { return nil }
-func (s script) SetReadDeadline(time.Time) error  { return nil }
-func (s script) SetWriteDeadline(time.Time) error { return nil }
+func (s monologue) Read(b []byte) (int, error)       { return s.says.Read(b) }
+func (s monologue) Write(b []byte) (int, error)      { return len(b), nil }
+func (s monologue) Close() error                     { return nil }
+func (s monologue) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (s monologue) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (s monologue) SetDeadline(time.Time) error      { return nil }
+func (s monologue) SetReadDeadline(time.Time) error  { return nil }
+func (s monologue) SetWriteDeadline(time.Time) error { return nil }
 
 // checkExchange reads a response out of raw bytes as a probe does, and holds the outcome to what it must be.
 func checkExchange(t *testing.T, h *HTTP, ch *channel, body string) {
@@ -74,7 +74,7 @@ func FuzzExchange(f *testing.F) {
 	}
 	settings := &HTTP{Body: "a", JSON: ".a == 1", ExpectHeaders: []HeaderRule{{Name: "X", Regexp: "y", Optional: true}}}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		l := newScript(b)
+		l := newMonologue(b)
 		checkExchange(t, settings, newChannel(l, l), "payload")
 	})
 }
@@ -106,7 +106,7 @@ func FuzzTwoExchange(f *testing.F) {
 	})
 	settings := &HTTP{Body: "a", JSON: ".a == 1"}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		l := newScript(b)
+		l := newMonologue(b)
 		checkExchange(t, settings, &channel{link: l, conn: l, two: newTwoConn(l, 2048)}, string(make([]byte, 70_000)))
 	})
 }
@@ -120,7 +120,7 @@ func FuzzProxyAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, bySocks bool) {
 		r := &run{ctx: t.Context()}
 		r.start()
-		c := newScript(b)
+		c := newMonologue(b)
 		ps := &proxies{headers: http.Header{}}
 		user, to := url.UserPassword("user", "canary"), &url.URL{Scheme: "https", Host: "portal.test"}
 		var got *fault
