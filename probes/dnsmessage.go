@@ -110,6 +110,7 @@ type dnsQuery struct {
 	end      int    // of the question in wire
 	question dns.Question
 	wish     *dnsWish
+	recite   bool // every record of a reply is a fact, for people who ask once
 }
 
 func newDNSQuery(d *DNS) (*dnsQuery, error) {
@@ -283,6 +284,36 @@ func recordTexts(rrs []dns.RR) []string {
 	}
 	slices.Sort(texts)
 	return slices.Compact(texts)
+}
+
+// maxRecited bounds the records that are shown, of all sections together.
+const maxRecited = 40
+
+// recite shows the reply as a short dig does: flags, then whole records, names in lower case because ours were sent in
+// letters of any size.
+func (r *dnsReply) recite(run *run) {
+	run.fact("flags", r.flags().String())
+	n := 0
+	for _, s := range []struct {
+		key     string
+		records []dns.RR
+	}{{"answer", r.msg.Answer}, {"authority", r.msg.Ns}, {"additional", r.msg.Extra}} {
+		for _, rr := range s.records {
+			h := rr.Header()
+			if h.Rrtype == dns.TypeOPT {
+				continue
+			}
+			if n++; n > maxRecited {
+				run.fact("more", "records that are not shown")
+				return
+			}
+			data := answerText(rr)
+			if h.Rrtype == dns.TypeTXT {
+				data = dataText(rr)
+			}
+			run.fact(s.key, fmt.Sprintf("%s %d %v %s %s", strings.ToLower(h.Name), h.Ttl, dns.Class(h.Class), typeText(h.Rrtype), data))
+		}
+	}
 }
 
 // flags returns the bits of the header as a number: those of dnsFlags.

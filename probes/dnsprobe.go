@@ -33,6 +33,7 @@ func (d *DNS) prepare(e *Engine, dir string) (*measure, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.recite = !e.shared
 	p := &dnsProbe{route: d.Reach.route(), transport: orText(d.Transport, "udp"), fallback: d.OnTruncation != "down", query: q, sockets: e.questions}
 	if p.transport == "https" {
 		if p.doh, err = d.prepareHTTPS(p.route, dir); err != nil {

@@ -98,6 +98,9 @@ func parseFlag(text string) (flagWish, bool) {
 func (q *dnsQuery) judge(r *run, reply *dnsReply, now time.Time) *fault {
 	w, rcode := q.wish, reply.rcode()
 	r.fact("rcode", rcodeText(rcode))
+	if q.recite {
+		reply.recite(r)
+	}
 	if !slices.Contains(w.rcodes, rcode) {
 		return faultf(uptally.RCode, "got %s, want %s", reply.rcodeText(), w.rcodeSet)
 	}
@@ -106,9 +109,10 @@ func (q *dnsQuery) judge(r *run, reply *dnsReply, now time.Time) *fault {
 	}
 	if rcode == noError { // else the wish was that there is no answer
 		got := q.answers(reply)
-		if len(got) > 0 {
+		switch {
+		case len(got) > 0 && !q.recite:
 			r.fact("answers", strings.Join(got, ", "))
-		} else if w.records {
+		case len(got) == 0 && w.records:
 			return faultf(uptally.NoAnswer, "got no %s record", w.recordType)
 		}
 		if f := w.sections[0].judge(got); f != nil {
