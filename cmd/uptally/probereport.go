@@ -253,8 +253,8 @@ func (l look) verdict(b *strings.Builder, o probes.Observation) {
 	if o.Detail != "" {
 		fmt.Fprintf(b, "  %s\n", l.wrap(o.Detail, 2))
 	}
-	if o.Delay > 0 {
-		fmt.Fprintf(b, "  %s\n", l.wrap("of this, "+milliseconds(o.Delay)+" were this machine's own delay", 2))
+	if o.Delay >= time.Millisecond { // less is in every probe
+		fmt.Fprintf(b, "  %s\n", l.wrap("this machine itself was "+milliseconds(o.Delay)+" late", 2))
 	}
 }
 
