@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,14 +21,14 @@ type issuer struct {
 	asked   atomic.Int64
 	last    atomic.Value
 	at      atomic.Value // when
-	expires string
+	expires atomic.Value
 }
 
 func (i *issuer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	i.last.Store(req.Header.Get("Authorization") + " " + string(body))
 	i.at.Store(time.Now())
-	_, _ = fmt.Fprintf(w, `{"access_token":"canary-%d","token_type":"bearer"%s}`, i.asked.Add(1), i.expires)
+	_, _ = fmt.Fprintf(w, `{"access_token":"canary-%d","token_type":"bearer"%s}`, i.asked.Add(1), i.expires.Load())
 }
 
 func withToken(t *testing.T, url, tokenURL string) *Settings {
@@ -44,16 +45,20 @@ func probeWith(t *testing.T, p *Prober) Observation {
 
 // TestTokenIsKept: one that lasts is asked for once, one that does not say so each time, one that is refused again.
 func TestTokenIsKept(t *testing.T) {
+	var mu sync.Mutex
 	var seen []string
-	refuse := false
+	var refuse atomic.Bool
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		mu.Lock()
 		seen = append(seen, req.Header.Get("Authorization"))
-		if refuse {
+		mu.Unlock()
+		if refuse.Load() {
 			http.Error(w, "who are you, "+req.Header.Get("Authorization"), http.StatusUnauthorized)
 		}
 	}))
 	defer target.Close()
-	i := &issuer{expires: `,"expires_in":3600`}
+	i := &issuer{}
+	i.expires.Store(`,"expires_in":3600`)
 	login := httptest.NewServer(i)
 	defer login.Close()
 
@@ -68,19 +73,22 @@ func TestTokenIsKept(t *testing.T) {
 		t.Errorf("got %v, want the response time to begin after the token came at %v", first.SentAt, answered)
 	}
 	want(t, probeWith(t, p), uptally.OK)
-	refuse = true
+	refuse.Store(true)
 	o := probeWith(t, p)
 	want(t, o, uptally.Status)
 	if o.Detail != "got 401 Unauthorized, want 2xx; the response begins: who are you, Bearer [secret]" {
 		t.Errorf("got %q", o.Detail)
 	}
-	refuse = false
+	refuse.Store(false)
 	want(t, probeWith(t, p), uptally.OK)
-	i.expires = ""
+	i.expires.Store("")
 	p = prepared(t, s, "")
 	want(t, probeWith(t, p), uptally.OK)
 	want(t, probeWith(t, p), uptally.OK)
-	if got := strings.Join(seen, ", "); got != "Bearer canary-1, Bearer canary-1, Bearer canary-1, Bearer canary-2, Bearer canary-3, Bearer canary-4" {
+	mu.Lock()
+	got := strings.Join(seen, ", ")
+	mu.Unlock()
+	if got != "Bearer canary-1, Bearer canary-1, Bearer canary-1, Bearer canary-2, Bearer canary-3, Bearer canary-4" {
 		t.Errorf("got %s", got)
 	}
 	if got := i.last.Load(); got != "Basic bWU6Y2FuK2FyeSUyNg== audience=x+y&grant_type=client_credentials&scope=a+b" {
@@ -103,7 +111,9 @@ func TestTokenStaysAtTheOrigin(t *testing.T) {
 	defer other.Close()
 	target := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusFound))
 	defer target.Close()
-	login := httptest.NewServer(&issuer{})
+	i := &issuer{}
+	i.expires.Store("")
+	login := httptest.NewServer(i)
 	defer login.Close()
 	want(t, observe(t, withToken(t, target.URL, login.URL), "", generous), uptally.OK)
 }

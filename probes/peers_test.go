@@ -71,6 +71,43 @@ func TestRealPeers(t *testing.T) {
 		{"TLS in an old version", with(secure(web.good), func(h *HTTP) { h.TLS.MinVersion = "1.3" }), uptally.TLSVersion},
 		{"TLS to a port that speaks none", with(secure(web.plain), func(*HTTP) {}), uptally.TLSHandshake},
 
+		{"TLS 1.3 alone", with(secure(web.modern), func(h *HTTP) { h.TLS.MinVersion = "1.3" }), uptally.OK},
+		{"TLS 1.3 alone, and a client of 1.2", with(secure(web.modern), func(h *HTTP) { h.TLS.MaxVersion = "1.2" }), uptally.TLSPolicy},
+		{"mTLS", with(secure(web.mutual), func(h *HTTP) { h.TLS.CertFile, h.TLS.KeyFile = "good.pem", "good.key" }), uptally.OK},
+		{"mTLS over HTTP/2", with(secure(web.mutual), func(h *HTTP) { h.HTTP2, h.TLS.CertFile, h.TLS.KeyFile = "require", "good.pem", "good.key" }), uptally.OK},
+		{"mTLS without a certificate", with(secure(web.mutual), func(h *HTTP) {}), uptally.Status},
+
+		{"HTTP/2", with(secure(web.two), func(h *HTTP) { h.HTTP2, h.Versions, h.JSON = "require", []string{"2"}, ".nodes[].up" }), uptally.OK},
+		{"HTTP/2, not asked for", with(secure(web.two), func(h *HTTP) { h.Versions = []string{"1.1"} }), uptally.OK},
+		{"HTTP/2 where there is none", with(secure(web.good), func(h *HTTP) { h.HTTP2 = "require" }), uptally.Version},
+		{"HTTP/2, compressed and large", with(secure(web.two), func(h *HTTP) {
+			h.URL, h.HTTP2, h.Body = strings.Replace(h.URL, "/ok", "/large.txt", 1), "require", "xxxx"
+			h.ExpectHeaders = []HeaderRule{{Name: "Content-Encoding", Regexp: "gzip"}}
+		}), uptally.OK},
+		{"HTTP/2, as it is and large", with(secure(web.two), func(h *HTTP) {
+			h.URL, h.HTTP2, h.Compression = strings.Replace(h.URL, "/ok", "/large.txt", 1), "require", "none"
+			h.ExpectHeaders = []HeaderRule{{Name: "Content-Length", Regexp: "^100000$"}}
+		}), uptally.OK},
+		{"HTTP/2, a large payload", with(secure(web.two), func(h *HTTP) {
+			h.HTTP2, h.Method, h.Payload = "require", "POST", strings.Repeat("x", 500_000)
+		}), uptally.OK},
+		{"HTTP/2, a payload above nginx's limit", with(secure(web.two), func(h *HTTP) {
+			h.HTTP2, h.Method, h.Payload, h.Status = "require", "POST", strings.Repeat("x", 2_000_000), []string{"413"}
+		}), uptally.OK},
+		{"HTTP/2, and a HEAD", with(secure(web.two), func(h *HTTP) { h.HTTP2, h.Method = "require", "HEAD" }), uptally.OK},
+		{"HTTP/2 answers 503", with(secure(web.two), func(h *HTTP) {
+			h.URL, h.HTTP2 = strings.Replace(h.URL, "/ok", "/broken", 1), "auto"
+		}), uptally.Status},
+		{"JSON that is not as it should be", with(secure(web.two), func(h *HTTP) { h.HTTP2, h.JSON = "auto", `.status == "fine"` }), uptally.JSON},
+		{"a redirect down to plain HTTP", with(secure(web.two), func(h *HTTP) {
+			h.URL, h.Encrypted = strings.Replace(h.URL, "/ok", "/plain", 1), "required"
+		}), uptally.TLSPolicy},
+		{"a token of nobody", with(secure(web.two), func(h *HTTP) {
+			h.OAuth2 = &OAuth2{TokenURL: strings.Replace(h.URL, "/ok", "/broken", 1), ClientID: "me", ClientSecret: &Secret{File: "good.key"}}
+		}), uptally.Status},
+		{"a proxy that is none", with(secure(web.two), func(h *HTTP) { h.Proxy = &Proxy{URL: "http://" + web.plain} }), uptally.ProxyFailed},
+		{"a proxy that is not there", with(secure(web.two), func(h *HTTP) { h.Proxy = &Proxy{URL: "socks5://" + refused} }), uptally.ProxyFailed},
+
 		{"TCP to nginx", &Settings{TCP: &TCP{Address: web.plain}}, uptally.OK},
 		{"TCP dialogue", &Settings{TCP: &TCP{Address: web.plain, Steps: []Step{{Send: "HEAD /ok HTTP/1.0\r\n\r\n"}, {ExpectRegexp: `^HTTP/1\.1 200 .*\r\n`}, {Expect: "nginx"}}}}, uptally.OK},
 		{"TCP dialogue with TLS", &Settings{TCP: &TCP{Address: web.good, TLS: &TLS{CAFile: "ca.pem", ServerName: "portal.test"}, Steps: []Step{{Send: "HEAD /ok HTTP/1.0\r\n\r\n"}, {Expect: "200"}}}}, uptally.OK},
@@ -165,16 +202,27 @@ func peerAs(t *testing.T, as *syscall.SysProcAttr, address, name string, args ..
 }
 
 // site is the addresses of one nginx.
-type site struct{ plain, good, expired, early, other string }
+type site struct{ plain, good, expired, early, other, two, modern, mutual string }
 
 func startNginx(t *testing.T, certs string) site {
 	t.Helper()
 	dir := t.TempDir()
-	s := site{refusedAddress(t), refusedAddress(t), refusedAddress(t), refusedAddress(t), refusedAddress(t)}
+	free := func() string { return refusedAddress(t) }
+	s := site{plain: free(), good: free(), expired: free(), early: free(), other: free(), two: free(), modern: free(), mutual: free()}
 	silent := listenTCP(t, silence)
 	secure := ""
 	for name, address := range map[string]string{"good": s.good, "expired": s.expired, "early": s.early, "other": s.other} {
 		secure += fmt.Sprintf("server { listen %s ssl; ssl_protocols TLSv1.2; ssl_certificate %s/%s.pem; ssl_certificate_key %s/%s.key; location / { return 200 'ok'; } }\n", address, certs, name, certs, name)
+	}
+	for _, more := range []struct{ address, how, settings string }{
+		{s.two, "ssl http2", "ssl_protocols TLSv1.2 TLSv1.3;"}, {s.modern, "ssl", "ssl_protocols TLSv1.3;"},
+		{s.mutual, "ssl http2", "ssl_verify_client on; ssl_client_certificate " + certs + "/ca.pem;"},
+	} {
+		secure += fmt.Sprintf(`server { listen %s %s; %s root %s; ssl_certificate %s/good.pem; ssl_certificate_key %s/good.key;
+  location = /ok { return 200 '{"status":"ok","nodes":[{"up":true},{"up":true}]}'; }
+  location = /broken { return 503 'broken'; }
+  location = /plain { return 302 http://%s/ok; } }
+`, more.address, more.how, more.settings, dir, certs, certs, s.plain)
 	}
 	conf := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr warn;
 events {}
