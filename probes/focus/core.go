@@ -244,14 +244,15 @@ func (t *turn) verdict(i int, sent int64, outcome uptally.Outcome, rtt int64) {
 	}
 }
 
-// answered forgets the own probes up to one that has ended. Those sent later, in focus, are outstanding still.
+// answered forgets the own probes up to one that has ended. Those sent later, in focus, are outstanding still: the next was
+// sent no sooner than the next whole second, unless it was a slot.
 func (t *turn) answered(sent int64) {
 	switch {
 	case t.first == 0 || sent < t.first:
 	case sent >= t.newest:
 		t.first = 0
 	default:
-		t.first, t.rearmed = sent+1, 0
+		t.first, t.rearmed = min(t.newest, (second(sent)+1)*1000), 0
 	}
 }
 

@@ -16,8 +16,8 @@ type field struct {
 	plan  uptally.Plan
 	posts []*post
 	world func(site int, sent int64) answer
-	// delay is how long a message takes, less than 0 for one that is lost.
-	delay func(from, to int, at int64) int64
+	// delay is how long a message takes, less than 0 for one that is lost; again, if not nil, is how long its copy takes.
+	delay, again func(from, to int, at int64) int64
 	// change, if not nil, is told of every change of state.
 	change func(site int, at int64, a Action)
 	queue  queue
@@ -203,8 +203,14 @@ func (f *field) step(i int, now int64, ev Event) {
 			}
 		case Tell:
 			for j := range f.posts {
-				if d := f.delay(i, j, now); j != i && d >= 0 {
+				if j == i {
+					continue
+				}
+				if d := f.delay(i, j, now); d >= 0 {
 					f.push(delivery{at: now + d, site: j, ev: Heard(a.Message)})
+				}
+				if f.again != nil {
+					f.push(delivery{at: now + f.again(i, j, now), site: j, ev: Heard(a.Message)})
 				}
 			}
 		case Changed:
@@ -214,9 +220,9 @@ func (f *field) step(i int, now int64, ev Event) {
 		}
 	}
 	f.acts = acts
-	if next := p.core.Next(); next < p.wake {
+	if next := max(p.core.Next(), now); next < p.wake {
 		p.wake = next
-		f.push(delivery{at: max(next, now), site: i, ev: Tick()})
+		f.push(delivery{at: next, site: i, ev: Tick()})
 	}
 }
 

@@ -2,6 +2,9 @@ package focus
 
 import "math/bits"
 
+// remembered is how many seconds a site's masks have.
+const remembered = 64
+
 // site is what a watch knows of one site. ok and failed are the seconds in which probes were sent that succeeded and failed:
 // bit k stands for the second newest − k.
 type site struct {
@@ -27,14 +30,14 @@ func (s *site) bit(second int64) uint64 {
 		s.ok, s.failed = shift(s.ok, second-s.newest), shift(s.failed, second-s.newest)
 		s.newest = second
 	}
-	if s.newest-second >= 64 {
+	if s.newest-second >= remembered {
 		return 0
 	}
 	return 1 << (s.newest - second)
 }
 
 func shift(mask uint64, by int64) uint64 {
-	if by >= 64 {
+	if by >= remembered {
 		return 0
 	}
 	return mask << by
@@ -90,7 +93,7 @@ func (s *site) fail(sent int64) bool {
 // sentIn reports whether a mask of s has a second.
 func (s *site) sentIn(mask uint64, second int64) bool {
 	k := s.newest - second
-	return k >= 0 && k < 64 && mask>>k&1 != 0
+	return k >= 0 && k < remembered && mask>>k&1 != 0
 }
 
 // second returns the whole second of an instant, counted from 1970; instants before are not ours.

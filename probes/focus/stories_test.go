@@ -93,6 +93,9 @@ func TestFocusStories(t *testing.T) {
 		"a site that falls silent counts no longer":                              storySilent,
 		"a pause is one late wake, and suspects nobody":                          storyPause,
 		"messages twice, late and in the wrong order do no harm":                 storyMessages,
+		"what is outstanding when a focus ends is suspicious still":              storyOutstanding,
+		"a site that has failed is waited for no longer":                         storyAnswered,
+		"the only site, cut off, ends its focus by the void":                     storyOnlyCutOff,
 		"nine sites share five probes a second":                                  storyNine,
 		"a process without a site listens":                                       storyListener,
 	} {
@@ -428,6 +431,38 @@ func storyMessages(t *testing.T) {
 		s.step(50_030, Heard(m))
 	}
 	s.want()
+}
+
+func storyOutstanding(t *testing.T) {
+	s := tell(t, of3, 1, 2)
+	s.step(30_000, Begun(0, 30_000))
+	s.pass(33_000) // probes at 32 and 33 s
+	s.up(0, 32_000, 33_010)
+	s.up(1, 32_000, 33_300) // a good round; the probe of 33 s has its second
+	s.want("tell outstanding 30s", "focus since 31s", "probe 32s", "probe 33s", "tell succeeded 32s", "cruise since 33.3s")
+	s.pass(34_100)
+	s.want("tell outstanding 33s", "focus since 34s")
+}
+
+func storyAnswered(t *testing.T) {
+	s := tell(t, of3, 1, 2)
+	s.step(30_000, Begun(0, 30_000))
+	s.pass(32_000)
+	s.step(32_400, Failing(0, 30_000))
+	s.down(0, 30_000, 32_450) // its answer: it fails
+	s.pass(33_500)            // the probe of 32 s is outstanding for more than a second, and no suspicion any more
+	s.up(1, 33_000, 33_600)
+	s.up(2, 33_000, 33_700)
+	s.want("tell outstanding 30s", "focus since 31s", "probe 32s", "tell failed 30s", "probe 33s", "cruise since 33.7s")
+}
+
+func storyOnlyCutOff(t *testing.T) {
+	s := tell(t, Terms{Sites: 1, Quorum: 1, Confirm: 3, Recover: 3, Every: 30_000, Timeout: 10_000})
+	s.step(30_000, Begun(0, 30_000))
+	s.step(30_005, Failing(0, 30_000))
+	s.pass(32_000)
+	s.void(0, 30_000, 32_005)
+	s.want("focus since 30.005s", "probe 31s", "probe 32s", "cruise since 32.005s")
 }
 
 func storyNine(t *testing.T) {

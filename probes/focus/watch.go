@@ -104,7 +104,7 @@ func (t *turn) judge() {
 		w.need, w.paid = 1, false
 	}
 	late := broke && t.now-w.began >= holdWithin
-	if late || !y.waiting && (y.count == 0 || t.goodRounds(y.count) >= w.need) {
+	if late || !y.waiting && (y.count == 0 || t.enoughRounds(y.count)) {
 		t.leave()
 	}
 }
@@ -131,7 +131,6 @@ func (t *turn) rise() {
 		w.began = t.now
 	}
 	w.down, w.sparse, w.paid, w.need = false, false, false, t.terms.Recover
-	w.from = max(w.from, second(w.fell))
 	for i := range w.sites {
 		w.sites[i].member = false
 	}
@@ -145,6 +144,9 @@ func (t *turn) leave() {
 	for i := range w.sites {
 		s := &w.sites[i]
 		failing := s.run > 0 || s.suspect != 0
+		if s.suspect != 0 && i == t.terms.Rank {
+			t.rearmed = t.now // it was waited for, and begins no new focus at once
+		}
 		s.local = s.local || failing && s.success < w.from*1000
 		s.suspect, s.member = 0, false
 	}
@@ -152,22 +154,26 @@ func (t *turn) leave() {
 	t.change(Cruise, t.now)
 }
 
-// goodRounds returns how many rounds in a row, up to the newest that is decided, had enough successes.
-func (t *turn) goodRounds(count int) int {
+// enoughRounds reports whether as many rounds in a row as are needed had enough successes, and none is known to be bad since.
+// Rounds of many seconds are fewer, so that they can be remembered.
+func (t *turn) enoughRounds(count int) bool {
 	stride := t.stride()
+	need := min(t.watch.need, max(1, remembered/2/int(stride)))
 	enough := min(t.terms.Sites-t.terms.Quorum+1, count)
-	n := 0
-	oldest := max(t.watch.from, second(t.now)-63)
-	for at := second(t.now) / stride * stride; at >= oldest && n < t.watch.need; at -= stride {
-		ok, failed := t.round(at, stride)
-		switch {
-		case ok >= enough:
+	oldest := max(t.watch.from, second(t.now)-remembered+stride)
+	for n, at := 0, second(t.now)/stride*stride; at >= oldest; at -= stride {
+		switch ok, failed := t.round(at, stride); {
+		case ok < enough && failed > count-enough:
+			return false
+		case ok < enough:
+			n = 0
+		case n+1 == need:
+			return true
+		default:
 			n++
-		case n > 0 || failed > count-enough:
-			return n
 		}
 	}
-	return n
+	return false
 }
 
 // round counts the successes and the failures of the round that begins at a second.
