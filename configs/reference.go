@@ -3,6 +3,7 @@ package configs
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/uptally/uptally/probes"
@@ -30,12 +31,14 @@ func (l *loader) references(d *document, written []string) []Reference {
 	all := []Reference{}
 	for i, text := range written {
 		settings, ok := parseReference(text)
-		if !ok {
+		switch {
+		case !ok:
 			d.complain(item("references", i), wantReference)
+		case slices.Contains(written[:i], text):
+			d.complain(item("references", i), "each reference once")
 		}
 		all = append(all, Reference{Text: text, Probe: settings})
 	}
-	d.unique(func(i int) string { return item("references", i) }, written)
 	return all
 }
 

@@ -92,7 +92,7 @@ func askResolver(names []string) func(context.Context) probes.Observation {
 			err := <-answers
 			var d *net.DNSError
 			switch {
-			case err == nil, errors.As(err, &d) && d.IsNotFound:
+			case err == nil, errors.As(err, &d) && (d.IsNotFound || d.Err == "lame referral"):
 				return probes.Observation{SentAt: o.SentAt, RTT: time.Since(o.SentAt)}
 			case errors.As(err, &d) && !d.IsTimeout:
 				o.Reason, o.Detail = uptally.ResolveFailed, d.Err

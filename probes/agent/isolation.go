@@ -16,6 +16,9 @@ const (
 	roundLasts = 2_250
 	// surveyEvery is when the references are asked without a failure, so that a dead one is known before it is needed.
 	surveyEvery = 3_600_000
+	// prompt is how soon an answer proves that the network worked when the round began. A later one was asked for again, as TCP does
+	// after a second, and proves it for the instant at which it came.
+	prompt = 900
 	// mostPace is the longest time between two rounds while nobody answers.
 	mostPace = 10_000
 )
@@ -26,7 +29,7 @@ const (
 // References are asked in rounds. A failure waits for a round that began when it had ended, and is believed if the round was
 // answered; it may be the site's own if nobody answered. It also may be where the last round before its send instant was
 // not answered, since then nobody knows whether the network worked when it was sent. Both are one rule: a failure is believed
-// if it was sent no earlier than the first answered round since the last that was not.
+// if it was sent no earlier than the first answer since the last round that had none, or none promptly.
 type isolation struct {
 	refs    []referee
 	network trust // the voters' answers
@@ -55,6 +58,7 @@ type referee struct {
 	answer answer
 	reason uptally.Reason // of the newest answer
 	known  bool           // there is one, and it is up or not
+	late   bool           // it did not come promptly
 	up     bool
 }
 
@@ -141,7 +145,7 @@ func (s *isolation) tick(now int64) bool {
 				s.hear(i, silent, uptally.AgentDelay)
 			}
 		}
-		s.decide()
+		s.decide(now)
 		return false
 	}
 	s.survey = s.survey || !s.wanted && !s.network.cut()
@@ -162,7 +166,7 @@ func (s *isolation) paused(now int64) {
 }
 
 // heard takes the answer of a reference to a round. One that comes after its round is over only says that there it is.
-func (s *isolation) heard(ref int, round int64, o probes.Observation) {
+func (s *isolation) heard(now int64, ref int, round int64, o probes.Observation) {
 	a := silent
 	switch outcome := o.Outcome(); {
 	case outcome == uptally.Up:
@@ -172,7 +176,8 @@ func (s *isolation) heard(ref int, round int64, o probes.Observation) {
 	}
 	if round == s.round && s.running {
 		s.hear(ref, a, o.Reason)
-		s.decide()
+		s.refs[ref].late = now-s.began > prompt
+		s.decide(now)
 	} else if a == answered {
 		s.refs[ref].ever = true
 	}
@@ -187,10 +192,10 @@ func (s *isolation) hear(ref int, a answer, reason uptally.Reason) {
 }
 
 // decide closes what the answers of the round have settled.
-func (s *isolation) decide() {
+func (s *isolation) decide(now int64) {
 	if all := s.count(func(r *referee) bool { return r.answer == pending }) == 0; s.running {
-		s.settle(&s.network, all, func(r *referee) bool { return r.votes })
-		s.settle(&s.names, all, func(r *referee) bool { return r.part == Resolver })
+		s.settle(now, &s.network, all, func(r *referee) bool { return r.votes })
+		s.settle(now, &s.names, all, func(r *referee) bool { return r.part == Resolver })
 		settled := s.network.state != pending && s.names.state != pending
 		s.running = !all && (s.survey || !settled)
 		s.survey = s.survey && s.running
@@ -199,7 +204,7 @@ func (s *isolation) decide() {
 
 // settle notes what the round has shown of one thing. An answer shows at once; silence only when everyone was heard, so that
 // the details are whole.
-func (s *isolation) settle(t *trust, all bool, asks func(*referee) bool) {
+func (s *isolation) settle(now int64, t *trust, all bool, asks func(*referee) bool) {
 	if t.state != pending {
 		return
 	}
@@ -208,8 +213,11 @@ func (s *isolation) settle(t *trust, all bool, asks func(*referee) bool) {
 	switch {
 	case answers > 0, s.count(counts) == 0:
 		// With nobody to ask nothing is known against a failure.
-		if t.state = answered; t.cut() {
-			t.since = s.began
+		t.state = answered
+		if t.cut() {
+			t.since = now
+		} else if answers > 0 && now-s.began > prompt {
+			t.since, t.cause, t.details = now, s.cause(t), s.details()
 		}
 	case all:
 		t.state, t.cause, t.details = silent, s.cause(t), s.details()
@@ -262,7 +270,12 @@ func (s *isolation) details() string {
 }
 
 func (r *referee) said() string {
-	if r.answer == answered {
+	switch {
+	case r.answer == pending:
+		return "pending"
+	case r.answer == answered && r.late:
+		return "answered late"
+	case r.answer == answered:
 		return "answered"
 	}
 	return r.reason.String()

@@ -61,7 +61,7 @@ func (w *site) until(end int64) {
 			if w.at[i] <= w.now {
 				h := w.said[i]
 				w.at, w.said = slices.Delete(w.at, i, i+1), slices.Delete(w.said, i, i+1)
-				w.s.heard(h.ref, h.round, h.observation)
+				w.s.heard(w.now, h.ref, h.round, h.observation)
 				i--
 			}
 		}
@@ -70,7 +70,11 @@ func (w *site) until(end int64) {
 			for i, name := range w.names {
 				h, after := hearing{ref: i, round: w.s.round}, int64(20)
 				for _, c := range w.cuts[name] {
-					if w.now >= c.from && w.now < c.to {
+					switch {
+					case w.now < c.from || w.now >= c.to:
+					case w.now+1_000 >= c.to && c.reason == tmo:
+						after = 1_020 // TCP asks again after a second
+					default:
 						h.observation, after = probes.Observation{Reason: c.reason}, 2_000
 					}
 				}
@@ -127,6 +131,13 @@ func TestIsolationStories(t *testing.T) {
 			w.fail(2, 19_950, 20_950, tmo)
 			w.fail(3, 29_000, 30_000, tmo)
 		}, "1:local 2:local 3:connect_timeout"},
+		// The round of the first began at 11,000 and the second attempt of its references, at 12,000, was answered: that proves nothing
+		// for an echo sent at 11,300.
+		{"a reference answers only when asked again", everyone(9_000, 11_500), func(w *site) {
+			w.fail(1, 10_000, 11_000, tmo)
+			w.fail(2, 11_300, 12_300, uptally.NoReply)
+			w.fail(3, 12_100, 13_100, uptally.NoReply)
+		}, "1:local 2:local 3:no_reply"},
 		{"cut after the send, until the verdict", everyone(10_500, 12_000), func(w *site) { w.fail(1, 10_000, 11_000, tmo) }, "1:local"},
 		// A probe of ten seconds was suspicious after one: the round then was silent, the one at its end is answered.
 		{"cut and well again while the probe waited", everyone(9_900, 14_000), func(w *site) {

@@ -76,7 +76,7 @@ func (a *Agent) runLoop(ctx context.Context) {
 			a.endAll(e)
 		case h := <-a.heard:
 			a.turn()
-			a.isolation.heard(h.ref, h.round, h.observation)
+			a.isolation.heard(a.loop.now, h.ref, h.round, h.observation)
 		case <-a.changed:
 			a.turn()
 			a.change()

@@ -1,0 +1,490 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/configs"
+	"github.com/uptally/uptally/ledger"
+	"github.com/uptally/uptally/statements"
+)
+
+// lab is a site behind a router, and behind that each of the others on a network of its own. The router's rules cut what a
+// phase cuts.
+type lab struct {
+	t    *testing.T
+	name string
+}
+
+// roles in the order of their networks: 10.77.<place>.0/24, the router at .1.
+var roles = []string{"site", "ref1", "ref2", "target", "steady", "resolver"}
+
+func (l *lab) space(role string) string { return l.name + "-" + role }
+
+func (l *lab) address(role string) string {
+	for i, r := range roles {
+		if r == role {
+			return fmt.Sprintf("10.77.%d.2", i)
+		}
+	}
+	panic("BUG: no role " + role)
+}
+
+func (l *lab) run(stdin string, args ...string) {
+	l.t.Helper()
+	c := exec.Command(args[0], args[1:]...)
+	c.Stdin = strings.NewReader(stdin)
+	if out, err := c.CombinedOutput(); err != nil {
+		l.t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// newLab needs root and Debian's iproute2 and nftables.
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	var lacks []string
+	for _, program := range []string{"ip", "nft"} {
+		if _, err := exec.LookPath(program); err != nil {
+			lacks = append(lacks, program)
+		}
+	}
+	l := &lab{t: t, name: fmt.Sprintf("upt%d", os.Getpid())}
+	if err := exec.Command("ip", "netns", "add", l.space("router")).Run(); err != nil {
+		lacks = append(lacks, "the right to make network namespaces")
+	}
+	if lacks != nil && os.Getenv("UPTALLY_REQUIRE_PEERS") == "" {
+		t.Skipf("this machine has not %s", strings.Join(lacks, ", "))
+	} else if lacks != nil {
+		t.Fatalf("this machine has not %s", strings.Join(lacks, ", "))
+	}
+	router := l.space("router")
+	t.Cleanup(func() { exec.Command("ip", "netns", "del", router).Run() })
+	l.run("", "ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+	for i, role := range roles {
+		space := l.space(role)
+		l.run("", "ip", "netns", "add", space)
+		t.Cleanup(func() { exec.Command("ip", "netns", "del", space).Run() })
+		l.run("", "ip", "-n", router, "link", "add", "r-"+role, "type", "veth", "peer", "name", "eth0", "netns", space)
+		l.run("", "ip", "-n", router, "addr", "add", fmt.Sprintf("10.77.%d.1/24", i), "dev", "r-"+role)
+		l.run("", "ip", "-n", router, "link", "set", "r-"+role, "up")
+		l.run("", "ip", "-n", space, "addr", "add", l.address(role)+"/24", "dev", "eth0")
+		l.run("", "ip", "-n", space, "link", "set", "lo", "up")
+		l.run("", "ip", "-n", space, "link", "set", "eth0", "up")
+		l.run("", "ip", "-n", space, "route", "add", "default", "via", fmt.Sprintf("10.77.%d.1", i))
+	}
+	l.run("table inet lab {\n chain pre { type filter hook prerouting priority -300; }\n chain forward { type filter hook forward priority 0; }\n}\n",
+		"ip", "netns", "exec", router, "nft", "-f", "-")
+	return l
+}
+
+// rules replaces what the router does to packets.
+func (l *lab) rules(rules ...string) {
+	l.t.Helper()
+	script := "flush chain inet lab pre\nflush chain inet lab forward\n"
+	for _, r := range rules {
+		script += "add rule inet lab " + r + "\n"
+	}
+	l.run(script, "ip", "netns", "exec", l.space("router"), "nft", "-f", "-")
+}
+
+// within runs f on a thread inside the namespace of a role; what it opens stays there.
+func (l *lab) within(role string, f func() error) {
+	l.t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		space, err := os.Open("/run/netns/" + l.space(role))
+		if err == nil {
+			defer space.Close()
+			err = unix.Setns(int(space.Fd()), unix.CLONE_NEWNET)
+		}
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		l.t.Fatalf("in %s: %v", role, err)
+	}
+}
+
+// port opens a TCP port that hangs up on everyone.
+func (l *lab) port(role, port string) {
+	l.t.Helper()
+	l.within(role, func() error {
+		listener, err := net.Listen("tcp", net.JoinHostPort(l.address(role), port))
+		if err != nil {
+			return err
+		}
+		l.t.Cleanup(func() { listener.Close() })
+		go func() {
+			for {
+				c, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				c.Close()
+			}
+		}()
+		return nil
+	})
+}
+
+// names answers every question for an address with the target's.
+func (l *lab) names() {
+	l.t.Helper()
+	target := netip.MustParseAddr(l.address("target")).AsSlice()
+	answer := func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		if head := (dns.RR_Header{Name: q.Question[0].Name, Class: dns.ClassINET, Ttl: 1}); q.Question[0].Qtype == dns.TypeA {
+			head.Rrtype = dns.TypeA
+			m.Answer = append(m.Answer, &dns.A{Hdr: head, A: target})
+		}
+		_ = w.WriteMsg(m) // whoever asked is gone
+	}
+	l.within("resolver", func() error {
+		c, err := net.ListenPacket("udp", net.JoinHostPort(l.address("resolver"), "53"))
+		if err != nil {
+			return err
+		}
+		srv := &dns.Server{PacketConn: c, Handler: dns.HandlerFunc(answer)}
+		go srv.ActivateAndServe()
+		l.t.Cleanup(func() { srv.Shutdown() })
+		return nil
+	})
+	dir := "/etc/netns/" + l.space("site") // where ip netns exec takes the site's resolv.conf from
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "resolv.conf"), []byte("nameserver "+l.address("resolver")+"\n"), 0o644)); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { os.RemoveAll(dir) })
+}
+
+// isolationChecks are measured each five seconds: by address, by name, by echo, and a neighbour that never fails.
+var isolationChecks = []string{"addr", "name", "echo", "steady"}
+
+func (l *lab) installation() (config string) {
+	l.t.Helper()
+	dir := l.t.TempDir()
+	text := fmt.Sprintf(`site: here
+references: ["tcp://%s:53", "tcp://%s:443"]
+checks:
+  - { name: addr, tcp: { address: "%[3]s:8080" }, every: 5s, timeout: 1s, gap: 7s }
+  - { name: name, tcp: { address: "portal.example:8080" }, every: 5s, timeout: 1s, gap: 7s }
+  - { name: echo, icmp: { host: %[3]s }, every: 5s, timeout: 1s, gap: 7s }
+  - { name: steady, tcp: { address: "%[4]s:8080" }, every: 5s, timeout: 1s, gap: 7s }
+services:
+`, l.address("ref1"), l.address("ref2"), l.address("target"), l.address("steady"))
+	files := map[string]string{}
+	agreements := "agreements: ["
+	for _, c := range isolationChecks {
+		text += fmt.Sprintf("  - { name: %s, checks: [%[1]s] }\n", c)
+		files[c+".yaml"] = strings.NewReplacer("agreement: quick", "agreement: "+c, "SERVICE", c).Replace(quickAgreement)
+		agreements += c + ".yaml, "
+	}
+	files["uptally.yaml"] = text + strings.TrimSuffix(agreements, ", ") + "]\n"
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "uptally.yaml")
+}
+
+// journal is what a process wrote to its log.
+type journal struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+// Write appends to it.
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.Buffer.Write(b)
+}
+
+// find returns the instant of the first line that matches after an instant.
+func (j *journal) find(pattern string, after time.Time) (time.Time, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, m := range regexp.MustCompile(`(?m)^time=(\S+) .*`+pattern+`.*$`).FindAllStringSubmatch(j.String(), -1) {
+		if at, err := time.Parse(time.RFC3339Nano, m[1]); err == nil && at.After(after) {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// watchman reads what a running process has in its ledger and says in its log.
+type watchman struct {
+	t      *testing.T
+	config string
+	log    *journal
+}
+
+// results are those of a check in order.
+func (w *watchman) results(check string) []uptally.Result {
+	store, err := ledger.OpenReadOnly(filepath.Join(filepath.Dir(w.config), "data"))
+	if err != nil {
+		return nil // not there yet
+	}
+	defer store.Close()
+	today := uptally.DayOf(time.Now().UnixMilli())
+	days, err := store.Days(w.t.Context(), uptally.IDOf(check), uptally.IDOf("here"), today-1, today+2)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var all []uptally.Result
+	for _, d := range days {
+		for r := range d.Results() {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// failures are the results of a check after an instant that are not up, with their details.
+func (w *watchman) failures(check string, after time.Time) []uptally.Result {
+	w.t.Helper()
+	store, err := ledger.OpenReadOnly(filepath.Join(filepath.Dir(w.config), "data"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer store.Close()
+	rs, err := store.Failures(w.t.Context(), uptally.IDOf(check), uptally.IDOf("here"), after.UnixMilli(), time.Now().UnixMilli())
+	if err != nil || len(rs) == 0 {
+		w.t.Errorf("failures of %s: got %d, %v, want some", check, len(rs), err)
+	}
+	return rs
+}
+
+// count is how many results of a check with an outcome were sent after an instant.
+func (w *watchman) count(check string, o uptally.Outcome, after time.Time) (n int) {
+	for _, r := range w.results(check) {
+		if r.Outcome() == o && r.SentAt() > after.UnixMilli() {
+			n++
+		}
+	}
+	return n
+}
+
+// until waits for the thing itself.
+func (w *watchman) until(what string, holds func() bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	for !holds() {
+		if sleepUntil(ctx, time.Now().Add(100*time.Millisecond)) != nil {
+			w.log.mu.Lock()
+			defer w.log.mu.Unlock()
+			w.t.Fatalf("wait for %s: it did not come\n%s", what, w.log.String())
+		}
+	}
+}
+
+// recovered waits until each check was up n times after an instant.
+func (w *watchman) recovered(n int, after time.Time) {
+	w.t.Helper()
+	w.until("every check up again", func() bool {
+		for _, c := range isolationChecks {
+			if w.count(c, uptally.Up, after) < n {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// down is what the account of a service says of a stretch of time.
+func (w *watchman) account(service string, from, to time.Time) *statements.Account {
+	w.t.Helper()
+	cfg, err := configs.Load(w.config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	period := from.UTC().Truncate(time.Second).Format(time.RFC3339) + "/" + to.UTC().Truncate(time.Second).Format(time.RFC3339)
+	req, err := request(cfg, service, period, "", time.Now().UnixMilli())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	store, err := ledger.OpenReadOnly(cfg.Data)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer store.Close()
+	req.Ledger = store
+	st, err := statements.Compute(w.t.Context(), req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &st.Accounts[0]
+}
+
+// phase is a stretch in which the router breaks something.
+type phase struct {
+	name  string
+	rules []string
+	// void are the checks whose failures must prove nothing, with cause in their details; the others stay up.
+	void  []string
+	cause string
+}
+
+// TestIsolation: a real process in a network of namespaces, with two references. Where the site's uplink, its resolver or its
+// gateway is cut, or one direction of the uplink, nothing is down and the account knows nothing; a target that is cut is down
+// soon; one packet in a hundred lost is no outage.
+func TestIsolation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("five outages take a minute and a half")
+	}
+	t.Parallel()
+	l := newLab(t)
+	l.port("ref1", "53")
+	l.port("ref2", "443")
+	l.port("target", "8080")
+	l.port("steady", "8080")
+	l.names()
+	w := &watchman{t: t, config: l.installation(), log: &journal{}}
+	p := uptallyProcess("run", "-c", w.config)
+	p.Path, p.Args = mustFind(t, "ip"), append([]string{"ip", "netns", "exec", l.space("site")}, p.Args...)
+	p.Stderr = w.log
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill() })
+	started := time.Now()
+	w.recovered(1, started)
+
+	for _, ph := range []phase{
+		{"uplink cut", []string{`forward iifname "r-site" drop`, `forward oifname "r-site" drop`}, isolationChecks, "; uplink; "},
+		{"resolver cut", []string{"forward ip daddr " + l.address("resolver") + " drop"}, []string{"name"}, "; resolver; "},
+		{"gateway cut", []string{`pre iifname "r-site" drop`}, isolationChecks, "; gateway; "},
+		{"uplink cut one way", []string{`forward oifname "r-site" drop`}, isolationChecks, "; uplink; "},
+	} {
+		w.provesNothing(l, ph)
+	}
+	w.trueOutage(l)
+	w.loss(l)
+
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("stop: %v\n%s", err, w.log.String())
+	}
+	if a := w.account("steady", started.Add(6*time.Second), time.Now()); a.Down.PointMS != 0 || a.Down.CertainMS != 0 {
+		t.Errorf("the neighbour: got %d ms down and %d certainly, want none in the whole test", a.Down.PointMS, a.Down.CertainMS)
+	}
+}
+
+func mustFind(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// provesNothing plays a phase in which the site itself is at fault.
+func (w *watchman) provesNothing(l *lab, ph phase) {
+	w.t.Helper()
+	began := time.Now()
+	l.rules(ph.rules...)
+	w.until(ph.name+": a void of each", func() bool {
+		for _, c := range ph.void {
+			if w.count(c, uptally.Void, began) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	l.rules()
+	ended := time.Now()
+	w.recovered(1, ended)
+	settled := time.Now()
+	for _, c := range isolationChecks {
+		if n := w.count(c, uptally.Down, began); n != 0 {
+			w.t.Errorf("%s: %s: got %d down, want none", ph.name, c, n)
+		}
+		if a := w.account(c, began, settled); a.Down.PointMS != 0 || a.Down.CertainMS != 0 {
+			w.t.Errorf("%s: %s: got %d ms down and %d certainly, want none", ph.name, c, a.Down.PointMS, a.Down.CertainMS)
+		}
+	}
+	for _, c := range ph.void {
+		if a := w.account(c, began, settled); a.UnknownMS == 0 {
+			w.t.Errorf("%s: %s: got nothing unknown, want what the voids left", ph.name, c)
+		}
+		for _, r := range w.failures(c, began) {
+			if r.Reason != uptally.Local || !strings.Contains(r.Detail, ph.cause) {
+				w.t.Errorf("%s: %s: got %v %q, want local with %q", ph.name, c, r.Reason, r.Detail, ph.cause)
+			}
+		}
+	}
+	w.t.Logf("%-20s %4.1f s cut, 0 s down, unknown %4.1f s (%s)", ph.name, ended.Sub(began).Seconds(), float64(w.account(ph.void[0], began, settled).UnknownMS)/1000, ph.void[0])
+}
+
+// trueOutage cuts the target off: declared within I/n + timeout + 6 s, and in the account with the precision of its edges.
+func (w *watchman) trueOutage(l *lab) {
+	w.t.Helper()
+	const declaredWithin = (5 + 1 + 6) * time.Second
+	began := time.Now()
+	l.rules("forward ip daddr " + l.address("target") + " drop")
+	for _, c := range []string{"addr", "name", "echo"} {
+		var at time.Time
+		w.until(c+" declared down", func() (ok bool) {
+			at, ok = w.log.find("msg=focus check="+c+" .*state=down", began)
+			return ok
+		})
+		if took := at.Sub(began); took > declaredWithin {
+			w.t.Errorf("%s: declared down after %v, want %v at most", c, took, declaredWithin)
+		} else {
+			w.t.Logf("target cut: %s declared down after %v", c, took.Round(time.Millisecond))
+		}
+	}
+	l.rules()
+	ended := time.Now()
+	w.recovered(3, ended)
+	for _, c := range []string{"addr", "name", "echo"} {
+		a := w.account(c, began.Add(-5*time.Second), time.Now())
+		truth, point := ended.Sub(began), time.Duration(a.Down.PointMS)*time.Millisecond
+		// The start lies within an interval before the first failure, the end within two seconds: midpoints halve both.
+		if a.Down.CertainMS == 0 || time.Duration(a.Down.CertainMS)*time.Millisecond > truth || time.Duration(a.Down.PossibleMS)*time.Millisecond < truth ||
+			(point-truth).Abs() > 3500*time.Millisecond {
+			w.t.Errorf("%s: got %d, %d and %d ms down, want certain ≤ %v ≤ possible and the point near it", c, a.Down.CertainMS, a.Down.PointMS, a.Down.PossibleMS, truth)
+		}
+		w.t.Logf("target cut: %s: truth %v, account %v", c, truth.Round(time.Millisecond), point)
+	}
+}
+
+// loss drops one packet in a hundred for fifteen seconds.
+func (w *watchman) loss(l *lab) {
+	w.t.Helper()
+	began := time.Now()
+	l.rules("forward numgen random mod 100 < 1 drop")
+	w.recovered(3, began)
+	l.rules()
+	w.recovered(1, time.Now())
+	for _, c := range isolationChecks {
+		if a := w.account(c, began, time.Now()); a.Down.PointMS != 0 || a.Down.CertainMS != 0 {
+			w.t.Errorf("1 %% loss: %s: got %d ms down, want no outage", c, a.Down.PointMS)
+		}
+	}
+}
