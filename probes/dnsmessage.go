@@ -222,15 +222,13 @@ func (a *asked) reply(b []byte) (*dnsReply, error) {
 	return &r, nil
 }
 
-// answeredBy compares the header and the bytes of the question, which comes first and so is never compressed. A message cut
-// within the question is ours as far as it goes.
+// answeredBy compares the header and the bytes of the whole question, which comes first and so is never compressed.
 func (a *asked) answeredBy(b []byte) bool {
 	const response, opcode = 0x80, 0x78
-	if len(b) < dnsHeader || b[0] != a.wire[0] || b[1] != a.wire[1] || b[2]&(response|opcode) != response || b[4] != 0 || b[5] != 1 {
+	if len(b) < a.query.end || b[0] != a.wire[0] || b[1] != a.wire[1] || b[2]&(response|opcode) != response || b[4] != 0 || b[5] != 1 {
 		return false
 	}
-	got := b[dnsHeader:min(len(b), a.query.end)]
-	want := a.wire[dnsHeader:][:len(got)]
+	got, want := b[dnsHeader:a.query.end], a.wire[dnsHeader:a.query.end]
 	if a.mixed {
 		return bytes.Equal(got, want)
 	}

@@ -199,3 +199,29 @@ func TestLettersAreMixed(t *testing.T) {
 		}
 	})
 }
+
+// FuzzReply: whatever arrives, a reply is ours only with identifier and question, and judging it ends in a listed reason.
+func FuzzReply(f *testing.F) {
+	settings := &DNS{
+		Server: "192.0.2.53", Name: "portal.test", Type: "SOA", RCodes: []string{"NOERROR", "NXDOMAIN", "BADVERS"},
+		AnswersRegexp: ".", AuthorityNotRegexp: "evil", AdditionalNotRegexp: "evil", MinTTL: uptally.Second, Flags: []string{"!tc"},
+		Serial: &Serial{AtLeast: 1, NewerThan: uptally.Hour},
+	}
+	q, err := newDNSQuery(settings)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(q.wire)
+	f.Add([]byte{0, 0, 0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+	f.Add(answer(f, new(dns.Msg).SetQuestion("other.test.", dns.TypeA), dns.RcodeSuccess))
+	reply := answer(f, new(dns.Msg).SetQuestion("portal.test.", dns.TypeSOA), dns.RcodeSuccess, "portal.test. 60 IN SOA a. b. 2026112201 1 1 1 1", "portal.test. 60 IN CNAME portal.test.")
+	reply[0], reply[1] = 0, 0
+	f.Add(reply)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a, mixed := q.ask(0, false), q.ask(0, true)
+		checkReply(t, settings, q, &a, b, nil)
+		if mixed.answeredBy(b) && !a.answeredBy(b) {
+			t.Error("got a reply that answers the question in mixed letters only")
+		}
+	})
+}
