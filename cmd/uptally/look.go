@@ -84,7 +84,7 @@ func (l look) say(s string) string {
 	if l.unicode {
 		return s
 	}
-	s = strings.NewReplacer("…", "...", "→", "->", "–", "-").Replace(s)
+	s = strings.NewReplacer("…", "...", "→", "->", "–", "-", "µ", "u").Replace(s)
 	return strings.Map(func(r rune) rune {
 		if r >= utf8.RuneSelf {
 			return '?'

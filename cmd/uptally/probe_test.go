@@ -199,6 +199,17 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// In a locale without UTF-8 units stay readable.
+func TestSayInASCII(t *testing.T) {
+	const text = "mean 67.2µs → 2.3 ms… späť"
+	if got, want := (look{}).say(text), "mean 67.2us -> 2.3 ms... sp??"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := (look{unicode: true}).say(text); got != text {
+		t.Errorf("got %q, want %q", got, text)
+	}
+}
+
 // A bar is as long as it says, to an eighth of a cell, and never beyond the end of the axis.
 func TestBar(t *testing.T) {
 	u, a := look{unicode: true}, look{}
