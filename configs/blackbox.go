@@ -16,6 +16,7 @@ import (
 type Blackbox struct {
 	d       *document
 	modules map[string]blackboxModule
+	lines   map[string]int // of the keys, by path; of list elements, of their values
 }
 
 // LoadBlackbox reads a configuration of blackbox_exporter as strictly as that program does: unknown keys are problems. Aliases,
@@ -33,7 +34,13 @@ func blackboxOf(d *document) *Blackbox {
 	d.foreign()
 	var f blackboxFile
 	d.decode(&f)
-	b := &Blackbox{d: d, modules: f.Modules}
+	b := &Blackbox{d: d, modules: f.Modules, lines: map[string]int{}}
+	for path, at := range d.places.paths {
+		b.lines[path] = at.node.Line
+	}
+	for _, at := range d.places.keys {
+		b.lines[at.path] = at.node.Line
+	}
 	if len(f.Modules) == 0 && d.root != nil {
 		d.complain("modules", "at least one module")
 	}

@@ -59,6 +59,8 @@ func (c *carrier) module(m blackboxModule) []probes.Settings {
 		return c.icmp(m.ICMP)
 	case "dns":
 		return c.dns(m.DNS)
+	case "grpc":
+		return c.grpc(m.GRPC)
 	}
 	return c.leaveOut("there is no %s probe here", m.Prober)
 }
@@ -186,6 +188,13 @@ func (c *carrier) tls(key string, t blackboxTLS, name string) *probes.TLS {
 		return nil
 	}
 	return &out
+}
+
+// unused remarks on a block that nothing uses.
+func (c *carrier) unused(key string, t blackboxTLS) {
+	if !isZero(t) {
+		c.note(Differs, key, "left out, because nothing speaks TLS; blackbox_exporter does not use it either")
+	}
 }
 
 func (c *carrier) icmp(i blackboxICMP) []probes.Settings {

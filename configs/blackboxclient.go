@@ -3,6 +3,7 @@ package configs
 import (
 	"cmp"
 	"encoding/base64"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,7 +18,9 @@ func (c *carrier) login(out *probes.HTTP, h blackboxClient, user *url.Userinfo) 
 			out.Bearer = c.secret(key, token)
 		}
 	}
+	given := slices.ContainsFunc(out.Headers, func(hd probes.Header) bool { return http.CanonicalHeaderKey(hd.Name) == "Authorization" })
 	switch {
+	case given: // it wins over all others there, too
 	case h.Basic != nil:
 		c.basic(out, *h.Basic)
 	case h.Authorization != nil:
@@ -30,7 +33,7 @@ func (c *carrier) login(out *probes.HTTP, h blackboxClient, user *url.Userinfo) 
 		password, _ := user.Password()
 		c.userInfo(out, user.Username(), literal(password))
 	}
-	if user != nil && (h.Basic != nil || h.OAuth2 != nil || out.Bearer != nil) {
+	if user != nil && (given || h.Basic != nil || h.OAuth2 != nil || out.Bearer != nil) {
 		c.note(Differs, "", "user and password of the target's URL are left out, since the module logs in")
 	}
 	if out.Basic != nil || out.Bearer != nil || out.OAuth2 != nil {

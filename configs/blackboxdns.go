@@ -26,6 +26,9 @@ func (c *carrier) dns(d blackboxDNS) []probes.Settings {
 	if d.Class != "IN" {
 		out.Class = d.Class
 	}
+	if !d.OverTLS {
+		c.unused("tls_config", d.TLS)
+	}
 	switch {
 	case d.OverTLS:
 		out.Transport, out.TLS = "tls", c.tls("tls_config", d.TLS, "")

@@ -37,6 +37,8 @@ func (c *carrier) http(h blackboxHTTP) []probes.Settings {
 	name := c.certificateName(&out, u)
 	if u.Scheme == "https" || out.Redirects != "none" {
 		out.TLS = c.tls("tls_config", h.TLS, name)
+	} else {
+		c.unused("tls_config", h.TLS)
 	}
 	c.login(&out, h.blackboxClient, user)
 	c.response(&out, h)

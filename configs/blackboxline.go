@@ -25,17 +25,22 @@ func lineExpression(expr string, groups bool) string {
 		}
 		return expr + rest
 	}
-	return inLine(re).String() + rest
+	if re = inLine(re); re.Op == syntax.OpAlternate {
+		return "(?:" + re.String() + ")" + rest
+	}
+	return re.String() + rest
 }
 
 // staysInLine reports whether, line ends marked by (?m), an expression is held to one line as it is written. A dot takes the
-// carriage return before the line feed, which matters where it may end up in a group.
+// carriage return before the line feed, which does not matter only where it may take nothing and ends up in no group.
 func staysInLine(re *syntax.Regexp, groups bool) bool {
 	switch re.Op {
-	case syntax.OpEndText, syntax.OpEndLine, syntax.OpAnyChar:
+	case syntax.OpEndText, syntax.OpEndLine, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		return false
-	case syntax.OpAnyCharNotNL:
-		return !groups
+	case syntax.OpStar:
+		if re.Sub[0].Op == syntax.OpAnyCharNotNL {
+			return !groups
+		}
 	case syntax.OpCharClass:
 		return slices.Equal(withoutLineEnds(re.Rune), re.Rune)
 	}

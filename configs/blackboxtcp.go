@@ -13,7 +13,7 @@ func (c *carrier) tcp(t blackboxTCP) []probes.Settings {
 	host := hostOf(c.target.Target)
 	out := probes.TCP{Address: c.target.Target}
 	out.Family, out.Source = c.family(t.blackboxFamily, host), t.Source
-	if !isZero(t.TLS) || t.Secure || c.upgrades(t.Dialogue) {
+	if t.Secure || c.upgrades(t.Dialogue) {
 		out.TLS = c.tls("tls_config", t.TLS, c.target.Hostname)
 	}
 	switch upgrades := c.upgrades(t.Dialogue); {
@@ -22,7 +22,7 @@ func (c *carrier) tcp(t blackboxTCP) []probes.Settings {
 	case (t.Secure || upgrades) && out.TLS == nil:
 		out.TLS = &probes.TLS{}
 	case !t.Secure && !upgrades:
-		out.TLS = nil
+		c.unused("tls_config", t.TLS)
 	}
 	for i, q := range t.Dialogue {
 		out.Steps = append(out.Steps, c.steps(item("query_response", i), q)...)

@@ -347,10 +347,17 @@ func (d *document) got(p *place) string {
 	if p.hidden {
 		return "…"
 	}
-	n := p.node
+	n, hide := p.node, holdsLiteral(p.typ)
 	words := make([]string, 0, len(n.Content))
-	for _, c := range n.Content {
-		words = append(words, inner(c))
+	for i, c := range n.Content {
+		if word := inner(c); !hide || n.Kind == yaml.MappingNode && i%2 == 0 {
+			words = append(words, word)
+		} else {
+			words = append(words, "…")
+		}
+	}
+	if key := d.places.keys[mark{n.Line, n.Column}] == p; hide && !key && n.Kind == yaml.ScalarNode {
+		return "…"
 	}
 	switch n.Kind {
 	case yaml.SequenceNode:

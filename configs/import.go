@@ -145,8 +145,15 @@ func (im *importer) add(g group) {
 
 func (im *importer) remark(r Remark) { im.out.Remarks = append(im.out.Remarks, r) }
 
-// line is where the value at a path stands, or what should hold it.
-func (b *Blackbox) line(path string) int { return b.d.places.nearest(path).node.Line }
+// line is where the key at a path stands, or what should hold it.
+func (b *Blackbox) line(path string) int {
+	for outer := range outward(path) {
+		if line, ok := b.lines[outer]; ok {
+			return line
+		}
+	}
+	return b.d.root.Line
+}
 
 // name makes a check's name from target and module, such as portal.example.com-health-http_2xx; of n checks, each gets its
 // number behind it.

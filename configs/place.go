@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/uptally/uptally/probes"
@@ -203,6 +204,24 @@ func (p *place) siblings() []string { return sortedKeys(fieldsOf(p.typ)) }
 // secret reports whether a value of the type stands where a secret is named; no problem shows what was written there.
 func secret(t reflect.Type) bool {
 	return t == reflect.TypeFor[probes.Secret]() || t == reflect.TypeFor[literal]()
+}
+
+// holdsLiteral reports whether a value of the type may hold a secret as it is, which another program's file does. A type that
+// holds itself is not looked into again.
+func holdsLiteral(t reflect.Type, within ...reflect.Type) bool {
+	if t == nil || slices.Contains(within, t) {
+		return false
+	}
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return holdsLiteral(t.Elem(), within...)
+	}
+	for i := range fieldCount(t) {
+		if holdsLiteral(t.Field(i).Type, append(within, t)...) {
+			return true
+		}
+	}
+	return t == reflect.TypeFor[literal]()
 }
 
 // want says which kind of value the type of a place reads.

@@ -38,15 +38,15 @@ func relabelOf(n *yaml.Node) (relabel, error) {
 	}
 	actions := []string{"replace", "keep", "drop", "keepequal", "dropequal", "lowercase", "uppercase", "hashmod", "labelmap", "labeldrop", "labelkeep"}
 	if !slices.Contains(actions, r.action) {
-		return r, fmt.Errorf("got action %q, want %s", r.action, oneOf(actions))
+		return r, fmt.Errorf("got %q, want the action %s", r.action, oneOf(actions))
 	}
 	var err error
 	if r.match, err = regexp.Compile("^(?s:" + text("regex", "(.*)") + ")$"); err != nil {
-		return r, fmt.Errorf("got regex %q, want a regular expression (RE2 syntax)", text("regex", ""))
+		return r, fmt.Errorf("got %q, want a regular expression (RE2 syntax)", text("regex", ""))
 	}
 	if m := text("modulus", ""); m != "" || r.action == "hashmod" {
 		if r.modulus, err = strconv.ParseUint(m, 10, 64); err != nil || r.modulus == 0 {
-			return r, fmt.Errorf("got modulus %q, want a number above 0", m)
+			return r, fmt.Errorf("got %q, want a modulus above 0", m)
 		}
 	}
 	return r, nil

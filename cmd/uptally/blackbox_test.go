@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/uptally/uptally/configs"
@@ -65,6 +66,33 @@ func TestBlackboxVerdicts(t *testing.T) {
 	}
 	table := verdictTable(all)
 	t.Log("\n" + table)
+	if !t.Failed() {
+		inManual(t, table)
+	}
+}
+
+// inManual demands that docs/blackbox.md shows the table, which -update writes.
+func inManual(t *testing.T, table string) {
+	t.Helper()
+	const path, begin, end = "../../docs/blackbox.md", "<!-- begin of the verdicts -->\n", "<!-- end of the verdicts -->\n"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	shown, after, foundEnd := strings.Cut(rest, end)
+	if !found || !foundEnd {
+		t.Fatalf("%s: got no marks %q and %q", path, begin, end)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(before+begin+table+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(shown, table); diff != "" {
+		t.Errorf("%s shows another table; go test -run TestBlackboxVerdicts -update writes this one:\n%s", path, diff)
+	}
 }
 
 // everyModule demands a row for each module of a file.
@@ -134,8 +162,13 @@ func (v *verdict) check(t *testing.T) {
 	}
 }
 
-// probeWithin is the deadline of every probe, there and here.
-const probeWithin = 2 * time.Second
+// within is the deadline of a probe, there and here: an answer that is right is waited for on a busy machine too.
+func (p probing) within() time.Duration {
+	if p.up {
+		return 10 * time.Second
+	}
+	return 2 * time.Second
+}
 
 var successLine = regexp.MustCompile(`(?m)^probe_success ([01])$`)
 
@@ -147,7 +180,7 @@ func (v *verdict) askExporter(t *testing.T, exporter string) {
 		fail(err)
 		return
 	}
-	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", fmt.Sprint((probeWithin + 500*time.Millisecond).Seconds()))
+	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", fmt.Sprint((v.within() + 500*time.Millisecond).Seconds()))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		fail(err)
@@ -185,7 +218,7 @@ func (v *verdict) askOurs(t *testing.T, w *world, file string) {
 		return
 	}
 	for _, c := range cfg.Checks {
-		p := uptallyProcess("probe", "check", c.Plan.Check, "-c", config, "--timeout", probeWithin.String(), "--format", "json")
+		p := uptallyProcess("probe", "check", c.Plan.Check, "-c", config, "--timeout", v.within().String(), "--format", "json")
 		p.Env = append(p.Env, "SSL_CERT_FILE="+w.trusted.file)
 		out, failed := p.Output()
 		v.log.Write(out)

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -22,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,7 +72,7 @@ func (a *authority) server(until time.Duration, names ...string) *tls.Config {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(until), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(until), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	if err != nil {
@@ -81,21 +83,25 @@ func (a *authority) server(until time.Duration, names ...string) *tls.Config {
 
 // webServer serves plain HTTP, or HTTPS with what config shows.
 func webServer(t *testing.T, config *tls.Config, h http.HandlerFunc) *httptest.Server {
+	return serveWeb(t, config, config != nil, h)
+}
+
+func serveWeb(t *testing.T, config *tls.Config, http2 bool, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that refuse a certificate are the point
 	if config == nil {
 		s.Start()
 	} else {
-		s.TLS = config
-		s.EnableHTTP2 = true
+		s.TLS = config.Clone()
+		s.EnableHTTP2 = http2
 		s.StartTLS()
 	}
 	t.Cleanup(s.Close)
 	return s
 }
 
-// port is that of a server's address, behind the name localhost, which certificates can be made out for.
+// byName is the port of a server's address behind the name localhost, which certificates can be made out for.
 func byName(address string) string {
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(strings.TrimPrefix(address, "https://"), "http://"))
 	return "localhost:" + port
@@ -220,6 +226,39 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 	_ = c.Close()
 }
 
+// healthOf is the health service of gRPC for one service.
+func healthOf(service string, status byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		ask, _ := io.ReadAll(r.Body)
+		name := ""
+		if len(ask) > 7 {
+			name = string(ask[7:])
+		}
+		if name != service || r.URL.Path != "/grpc.health.v1.Health/Check" {
+			w.Header().Set("Grpc-Status", "5")
+			return
+		}
+		w.Header().Set("Trailer", "Grpc-Status")
+		_, _ = w.Write([]byte{0, 0, 0, 0, 2, 8, status})
+		w.Header().Set("Grpc-Status", "0")
+	}
+}
+
+func (w *world) health(t *testing.T, service string, status byte) string {
+	return byName(webServer(t, w.good, healthOf(service, status)).URL)
+}
+
+// plainHealth is the same over HTTP/2 without TLS.
+func plainHealth(t *testing.T, service string) string {
+	s := httptest.NewUnstartedServer(healthOf(service, 1))
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
+	t.Cleanup(s.Close)
+	return byName(s.URL)
+}
+
 // script is what a server of lines does with one connection. Whatever it returns, the connection is closed then.
 type script func(l *lines)
 
@@ -285,18 +324,10 @@ func lineServer(t *testing.T, config *tls.Config, run script) string {
 	return listener.Addr().String()
 }
 
-// records is a DNS server whose answers depend on the first label of its own address's port: it is started once for each
-// behaviour.
+// nameServer is a DNS server, over UDP and TCP.
 func nameServer(t *testing.T, answer func(q, reply *dns.Msg)) string {
 	t.Helper()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	udp, tcp := bothPorts(t)
 	h := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		reply := new(dns.Msg)
 		reply.SetReply(q)
@@ -308,6 +339,43 @@ func nameServer(t *testing.T, answer func(q, reply *dns.Msg)) string {
 		t.Cleanup(func() { _ = s.Shutdown() })
 	}
 	return udp.LocalAddr().String()
+}
+
+// bothPorts listens at one port over UDP and TCP, which may take some tries.
+func bothPorts(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var last error
+	for range 100 {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+		if err == nil {
+			return udp, tcp
+		}
+		last = errors.Join(err, udp.Close())
+	}
+	t.Fatal(last)
+	return nil, nil
+}
+
+// refusing is an address that nobody listens at while the test lasts: it is taken.
+func refusing(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*syscall.SockaddrInet4).Port)
 }
 
 // zone answers with records as in a zone file, in the three sections.

@@ -2,12 +2,9 @@ package main
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,16 +16,16 @@ import (
 type world struct {
 	dir              string
 	trusted, private *authority // of the machine, and of one module
-	good, early      *tls.Config
+	good             *tls.Config
 	web              string
-	proxy, noProxy   string
+	proxy, tokens    string
 }
 
 func newWorld(t *testing.T) *world {
 	w := &world{dir: t.TempDir(), trusted: newAuthority(t, "trusted"), private: newAuthority(t, "private")}
 	w.good = w.trusted.server(time.Hour, "localhost", "vhost.example.com")
 	w.web = webServer(t, nil, downloads).URL
-	w.proxy, w.noProxy = proxyServer(t), freeAddress(t)
+	w.proxy, w.tokens = proxyServer(t), tokenServer(t)
 	return w
 }
 
@@ -44,7 +41,7 @@ func (w *world) adjusted(t *testing.T, file string) string {
 
 func (w *world) replace(text string) string {
 	return strings.NewReplacer(
-		"http://127.0.0.1:3128", w.proxy, "PROXY", w.proxy,
+		"http://127.0.0.1:3128", w.proxy, "PROXY", w.proxy, "TOKENS", w.tokens,
 		"/certs/my_cert.crt", w.private.file, "TRUSTED", w.trusted.file, "PRIVATE", w.private.file, "DIR", w.dir,
 	).Replace(text)
 }
@@ -88,7 +85,7 @@ func (w *world) examples(t *testing.T) []probing {
 		{"http_2xx_example", "redirect in a circle", w.web + "/circle", false, ""},
 		{"http_2xx_example", "a body of 3 MiB", w.web + "/large", true, ""},
 		{"http_2xx_example", "never ends", w.web + "/stalled", false, ""},
-		{"http_2xx_example", "nobody listens", "http://" + freeAddress(t), false, ""},
+		{"http_2xx_example", "nobody listens", "http://" + refusing(t), false, ""},
 		{"http_2xx_example", "no such name", "http://nothing.invalid/", false, ""},
 		{"http_2xx_example", "HTTP/1.0", "http://" + lineServer(t, nil, oldWeb), false, ""},
 		{"http_2xx_example", "no HTTP", "http://" + lineServer(t, nil, func(l *lines) { l.say("220 hello\r\n") }), false, ""},
@@ -98,7 +95,7 @@ func (w *world) examples(t *testing.T) []probing {
 		{"http_with_proxy", "right", w.web + "/right", true, ""},
 		{"http_with_proxy", "the proxy refuses", w.web + "/refused", false, ""},
 		{"http_with_proxy", "right, TLS through the proxy", "https://" + byName(webServer(t, w.good, downloads).URL) + "/right", true, ""},
-		{"http_with_proxy", "nobody listens behind it", "http://" + freeAddress(t), false, ""},
+		{"http_with_proxy", "nobody listens behind it", "http://" + refusing(t), false, ""},
 
 		{"http_post_2xx", "wants a POST of {}", shop + "/json", true, ""},
 		{"http_post_2xx", "wants a GET", shop + "/get", false, ""},
@@ -122,7 +119,7 @@ func (w *world) examples(t *testing.T) []probing {
 	rows = append(rows, w.secured(t, "tls_connect")...)
 	rows = append(rows,
 		probing{"tcp_connect_example", "open", lineServer(t, nil, (*lines).linger), true, ""},
-		probing{"tcp_connect_example", "nobody listens", freeAddress(t), false, ""},
+		probing{"tcp_connect_example", "nobody listens", refusing(t), false, ""},
 	)
 	rows = append(rows, w.mail(t)...)
 	rows = append(rows, irc(t, "irc_banner_example")...)
@@ -154,7 +151,7 @@ func (w *world) secured(t *testing.T, module string) []probing {
 		{module, "TLS 1.1 only", secure(old), false, ""},
 		{module, "no TLS", byName(lineServer(t, nil, func(l *lines) { l.say("220 hello\r\n") })), false, ""},
 		{module, "never speaks", byName(lineServer(t, nil, (*lines).linger)), false, ""},
-		{module, "nobody listens", byName(freeAddress(t)), false, ""},
+		{module, "nobody listens", byName(refusing(t)), false, ""},
 	}
 }
 
@@ -206,7 +203,7 @@ func (w *world) mail(t *testing.T) []probing {
 		{"imap_starttls", "unknown CA", imap(imapHello, imapReady, unknown, imapAble), false, ""},
 		{"imap_starttls", "no TLS after all", imap(imapHello, imapReady, nil, imapAble), false, ""},
 		{"imap_starttls", "another capability", imap(imapHello, imapReady, w.good, "* CAPABILITY IMAP4\r\n"), false, ""},
-		{"imap_starttls", "nobody listens", byName(freeAddress(t)), false, ""},
+		{"imap_starttls", "nobody listens", byName(refusing(t)), false, ""},
 		{"smtp_starttls", "right", smtp(hello, able, ready, w.good, login), true, ""},
 		{"smtp_starttls", "no ESMTP", smtp("220 mail.example.com\r\n", able, ready, w.good, login), false, ""},
 		{"smtp_starttls", "greets with 554", smtp("554 no service\r\n", able, ready, w.good, login), false, ""},
@@ -257,11 +254,11 @@ func (w *world) names(t *testing.T) []probing {
 		{"dns_soa", "SERVFAIL", codes(t, dns.RcodeServerFailure), false, ""},
 		{"dns_soa", "no such record", zone(t, "", soa, ""), true, "a reply without a record of the type is no_answer here"},
 		{"dns_soa", "truncated, also over TCP", truncated, true, "a truncated reply is asked for again over TCP here, and this one holds no record"},
-		{"dns_soa", "nobody listens", freeAddress(t), false, ""},
+		{"dns_soa", "nobody listens", refusing(t), false, ""},
 		{"dns_soa", "never answers", silentNames(t), false, ""},
 		{"dns_tcp_example", "right", zone(t, www+"192.0.2.1", "", ""), true, ""},
 		{"dns_tcp_example", "NXDOMAIN", codes(t, dns.RcodeNameError), false, ""},
-		{"dns_tcp_example", "nobody listens", freeAddress(t), false, ""},
+		{"dns_tcp_example", "nobody listens", refusing(t), false, ""},
 	}
 }
 
@@ -295,7 +292,7 @@ func (w *world) packaged(t *testing.T) []probing {
 		{"http_post_2xx", "wants a POST", shop + "/post", true, ""},
 		{"http_post_2xx", "wants a GET", shop + "/get", false, ""},
 		{"tcp_connect", "open", lineServer(t, nil, (*lines).linger), true, ""},
-		{"tcp_connect", "nobody listens", freeAddress(t), false, ""},
+		{"tcp_connect", "nobody listens", refusing(t), false, ""},
 		{"pop3s_banner", "a POP3 server", pop("+OK ready\r\n"), false, ""}, // its expression, ^+OK, is OK at the beginning
 		{"pop3s_banner", "OK without the sign", pop("OK ready\r\n"), true, ""},
 		{"pop3s_banner", "refuses", pop("-ERR busy\r\n"), false, ""},
@@ -311,27 +308,12 @@ func (w *world) packaged(t *testing.T) []probing {
 		probing{"icmp", "not to be reached", "240.0.0.1", false, ""},
 		probing{"icmp_ttl5", "answers", "localhost", true, ""},
 		probing{"icmp_ttl5", "no such name", "nothing.invalid", false, ""},
-		probing{"grpc", "serves", "127.0.0.1:1", false, ""},
-		probing{"grpc_plain", "serves", "127.0.0.1:1", false, ""},
+		probing{"grpc", "serves", w.health(t, "", 1), true, ""},
+		probing{"grpc", "serves not", w.health(t, "", 2), false, ""},
+		probing{"grpc", "knows no such service", w.health(t, "other", 1), false, ""},
+		probing{"grpc", "no gRPC", byName(webServer(t, w.good, downloads).URL), false, ""},
+		probing{"grpc", "no HTTP/2", byName(serveWeb(t, w.good, false, downloads).URL), false, ""},
+		probing{"grpc", "nobody listens", refusing(t), false, ""},
+		probing{"grpc_plain", "serves", plainHealth(t, "service1"), true, "HTTP/2 without TLS cannot be measured here"},
 	)
 }
-
-// furtherModules is for the keys that Debian's examples leave out.
-const furtherModules = `modules:
-  status: { prober: http, http: { valid_status_codes: [204, 404], follow_redirects: false } }
-`
-
-func (w *world) further(t *testing.T) []probing {
-	answer := webServer(t, nil, func(rw http.ResponseWriter, r *http.Request) {
-		var code int
-		_, _ = fmt.Sscanf(r.URL.Path, "/%d", &code)
-		rw.WriteHeader(code)
-	}).URL
-	return []probing{
-		{"status", "204", answer + "/204", true, ""},
-		{"status", "404", answer + "/404", true, ""},
-		{"status", "200", answer + "/200", false, ""},
-	}
-}
-
-var _ = filepath.Join
