@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 type flight struct {
 	socket  *echoSocket
 	to      unix.Sockaddr
+	from    egress
 	options []byte
 	head    [echoHeaderLen + cookieLen]byte
 	packet  [2][]byte
@@ -66,7 +68,7 @@ func newFlight(r *run, p *icmpProbe, addr netip.Addr, s *echoSocket) (*flight, e
 		addr = map[bool]netip.Addr{false: netip.AddrFrom4([4]byte{127, 0, 0, 1}), true: netip.IPv6Loopback()}[addr.Is6()]
 	}
 	f := &flight{
-		socket: s, target: addr.WithZone(""), wake: make(chan struct{}, 1), to: echoSockaddr(addr), rest: p.sum,
+		socket: s, target: addr.WithZone(""), wake: make(chan struct{}, 1), to: echoSockaddr(addr), from: p.route.source, rest: p.sum,
 		requests: make([]request, p.settings.Count),
 	}
 	f.deadline, _ = r.ctx.Deadline()
@@ -191,8 +193,23 @@ func (f *flight) transmit() error {
 		case err == unix.EINTR, !f.socket.kind.raw && try < maxStale && err != unix.EAGAIN && err != unix.ENOBUFS && err != unix.EPERM:
 			continue
 		}
+		if from := f.from.addr; from.IsValid() && (err == unix.EINVAL || err == unix.ENETUNREACH) {
+			if !f.from.local() {
+				return fmt.Errorf("send to %s from %s: %w", f.target, from, unix.EADDRNOTAVAIL)
+			}
+		}
 		return fmt.Errorf("send to %s: %w", f.target, err)
 	}
+}
+
+// local reports whether this machine has the address. The kernel refuses to send from another one as if there were no route.
+func (e egress) local() bool {
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(e.addr, 0)))
+	if err != nil {
+		return !errors.Is(err, unix.EADDRNOTAVAIL)
+	}
+	_ = c.Close() // nothing was sent
+	return true
 }
 
 // maxStale is how many failures of a send are taken for those of other requests.
