@@ -1,7 +1,10 @@
 package probes
 
 import (
+	"context"
 	"fmt"
+	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -9,27 +12,116 @@ import (
 	"github.com/uptally/uptally"
 )
 
+// TestEchoes asks ordinary targets with both engines and with pro-bing, which must agree.
 func TestEchoes(t *testing.T) {
 	needEcho(t)
 	all := new(int)
+	shared := NewShared()
 	for _, tt := range []struct {
 		story    string
 		settings ICMP
 		want     uptally.Reason
+		replies  int
 	}{
-		{"three, all of them", ICMP{Host: "127.0.0.1", Count: 3, Interval: 10, MaxLoss: all}, uptally.OK},
-		{"a large one", ICMP{Host: "127.0.0.1", Size: 65507, TTL: 1}, uptally.OK},
-		{"faster than a minute", ICMP{Host: "127.0.0.1", MaxRTT: uptally.Minute, MaxRTTOf: "maximum"}, uptally.OK},
-		{"by name", ICMP{Host: "portal.test", Reach: Reach{Resolve: map[string]string{"Portal.test": "127.0.0.1"}}}, uptally.OK},
-		{"nobody answers a broadcast", ICMP{Host: "127.255.255.255", Count: 2, Interval: 10}, uptally.NoReply},
+		{"one", ICMP{Host: "127.0.0.1"}, uptally.OK, 1},
+		{"one over IPv6", ICMP{Host: "::1"}, uptally.OK, 1},
+		{"three, all of them", ICMP{Host: "127.0.0.1", Count: 3, Interval: 10, MaxLoss: all}, uptally.OK, 3},
+		{"three over IPv6, all of them", ICMP{Host: "::1", Count: 3, Interval: 10, MaxLoss: all}, uptally.OK, 3},
+		{"a large one", ICMP{Host: "127.0.0.1", Size: 65507, TTL: 1}, uptally.OK, 1},
+		{"a large one over IPv6", ICMP{Host: "::1", Size: 65487}, uptally.OK, 1},
+		{"an odd one, whole", ICMP{Host: "127.0.0.1", Size: 1001, DontFragment: true}, uptally.OK, 1},
+		{"in another class", ICMP{Host: "127.0.0.1", TrafficClass: 0xb8}, uptally.OK, 1},
+		{"another loopback address, from a third", ICMP{Host: "127.0.0.2", Reach: Reach{Source: "127.0.0.3"}}, uptally.OK, 1},
+		{"faster than a minute", ICMP{Host: "127.0.0.1", MaxRTT: uptally.Minute, MaxRTTOf: "maximum"}, uptally.OK, 1},
+		{"by name", ICMP{Host: "portal.test", Reach: Reach{Resolve: map[string]string{"Portal.test": "127.0.0.1"}}}, uptally.OK, 1},
+		{"nobody in particular", ICMP{Host: "0.0.0.0"}, uptally.OK, 1},
+		{"nobody answers a broadcast", ICMP{Host: "127.255.255.255", Count: 2, Interval: 10}, uptally.NoReply, 0},
 	} {
 		t.Run(tt.story, func(t *testing.T) {
 			within := generous
 			if tt.want == uptally.NoReply {
 				within = brief
 			}
-			o := observe(t, &Settings{ICMP: &tt.settings}, "", within)
-			want(t, o, tt.want)
+			s := &Settings{ICMP: &tt.settings}
+			for name, o := range map[string]Observation{
+				"one-shot": observe(t, s, "", within), "shared": observeBy(t, shared, s, "", within), "pro-bing": byOracle(t, s, within),
+			} {
+				if got := fact(o, "received"); o.Reason != tt.want || got != strconv.Itoa(tt.replies) {
+					t.Errorf("%s: got %v (%s) with %s replies, want %v with %d", name, o.Reason, o.Detail, got, tt.want, tt.replies)
+				}
+			}
+		})
+	}
+	if err := shared.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// byOracle lets pro-bing send over a raw socket, or over a datagram one where the process may use no other.
+func byOracle(t *testing.T, s *Settings, within time.Duration) Observation {
+	t.Helper()
+	m, err := s.ICMP.prepare(NewEngine(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := *s.ICMP
+	p := &icmpProbe{settings: i, route: m.route}
+	p.settings.Count, p.settings.Size, p.settings.TTL = orNumber(i.Count, 1), orNumber(i.Size, minEcho), orNumber(i.TTL, 64)
+	m.probe = func(r *run) *fault {
+		addr, f := p.route.address(r, i.Host)
+		if f != nil {
+			return f
+		}
+		got, err := p.send(r, addr, true)
+		if permission(err) {
+			got, err = p.send(r, addr, false)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.report(r)
+		return p.judge(r, got)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	return m.ready()(ctx)
+}
+
+func fact(o Observation, key string) string {
+	for _, f := range o.Facts {
+		if f.Key == key {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// TestNoReplyIsLost: thousands of echoes, hundreds of them at once, and each of them comes back.
+func TestNoReplyIsLost(t *testing.T) {
+	needEcho(t)
+	for name, open := range map[string]func() *Engine{"one-shot": NewEngine, "shared": NewShared} {
+		t.Run(name, func(t *testing.T) {
+			e := open()
+			p := preparedBy(t, e, &Settings{ICMP: &ICMP{Host: "127.0.0.1"}}, "")
+			work := make(chan struct{}, 5000)
+			for range cap(work) {
+				work <- struct{}{}
+			}
+			close(work)
+			var all sync.WaitGroup
+			for range 256 {
+				all.Go(func() {
+					for range work {
+						ctx, cancel := context.WithTimeout(t.Context(), generous)
+						want(t, p.Probe(ctx), uptally.OK)
+						cancel()
+					}
+				})
+			}
+			all.Wait()
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

@@ -31,6 +31,8 @@ type flight struct {
 	target   netip.Addr // as replies name it
 	deadline time.Time
 	wake     chan struct{}
+	sent     int
+	late     time.Duration // how much later than the deadline this goroutine ran
 
 	// What the reader writes too is guarded by the socket's mutex.
 	requests []request
@@ -97,7 +99,7 @@ func (f *flight) fly(r *run, p *icmpProbe) {
 			}
 		case <-r.ctx.Done():
 			if errors.Is(r.ctx.Err(), context.DeadlineExceeded) {
-				f.tally.delay = max(f.tally.delay, time.Since(f.deadline))
+				f.late = time.Since(f.deadline)
 				f.socket.settle()
 			}
 			return
@@ -178,7 +180,7 @@ func (f *flight) send(r *run, q *request) {
 		return
 	}
 	if q.sends == 1 {
-		f.tally.sent++
+		f.sent++
 	}
 }
 
@@ -230,6 +232,7 @@ func (f *flight) land() *tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := &f.tally
+	t.sent, t.delay = f.sent, max(t.delay, f.late)
 	for i := range f.requests[:f.begun] {
 		q := &f.requests[i]
 		delete(s.table, q.number)
@@ -271,7 +274,7 @@ func (q *request) reply(m *echoMessage, stamp int64, read time.Time) {
 		return
 	case like == other:
 		if q.fault == nil {
-			q.fault = faultf(uptally.PayloadMismatch, "got a reply of %d bytes, which differs from the %d sent at byte %d", len(m.data), size, at)
+			q.fault = mismatch(len(m.data), size, at)
 		}
 		return
 	case q.state == answered:
@@ -290,6 +293,13 @@ func (q *request) reply(m *echoMessage, stamp int64, read time.Time) {
 	f.tally.delay = max(f.tally.delay, delay)
 	f.tally.ttl = m.ttl
 	f.signal()
+}
+
+func mismatch(got, sent, at int) *fault {
+	if got > sent {
+		return faultf(uptally.PayloadMismatch, "got a reply longer than the %d bytes sent", sent)
+	}
+	return faultf(uptally.PayloadMismatch, "got a reply of %d bytes, which differs from the %d sent at byte %d", got, sent, at)
 }
 
 // complaint judges what a router or the target says about a request. One that repeats the cookie has seen it, and nothing
