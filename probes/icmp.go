@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -242,13 +243,15 @@ func spread(ds []time.Duration) (low, mean, high, dev time.Duration) {
 func (t *tally) report(r *run) {
 	low, mean, high, dev := spread(t.rtts)
 	r.obs.RTT, r.obs.Delay = mean, t.delay
-	r.fact("sent", fmt.Sprint(t.sent))
-	r.fact("received", fmt.Sprint(len(t.rtts)))
+	r.fact("sent", strconv.Itoa(t.sent))
+	r.fact("received", strconv.Itoa(len(t.rtts)))
 	if t.duplicates > 0 {
-		r.fact("duplicates", fmt.Sprint(t.duplicates))
+		r.fact("duplicates", strconv.Itoa(t.duplicates))
+	}
+	if len(t.rtts) > 1 { // of one, the response time says it all
+		r.fact("round trip", fmt.Sprintf("minimum %v, mean %v, maximum %v, deviation %v", low, mean, high, dev))
 	}
 	if len(t.rtts) > 0 {
-		r.fact("round trip", fmt.Sprintf("minimum %v, mean %v, maximum %v, deviation %v", low, mean, high, dev))
-		r.fact("reply ttl", fmt.Sprint(t.ttl))
+		r.fact("reply ttl", strconv.Itoa(t.ttl))
 	}
 }

@@ -57,15 +57,21 @@ func TestEchoes(t *testing.T) {
 	}
 }
 
-// byOracle lets pro-bing send over a raw socket, or over a datagram one where the process may use no other.
 func byOracle(t *testing.T, s *Settings, within time.Duration) Observation {
 	t.Helper()
-	m, err := s.ICMP.prepare(NewEngine(), "")
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	return byProBing(t, s.ICMP)(ctx)
+}
+
+// byProBing lets pro-bing send over a raw socket of its own, or over a datagram one where the process may use no other.
+func byProBing(t testing.TB, i *ICMP) func(context.Context) Observation {
+	t.Helper()
+	m, err := i.prepare(NewEngine(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := *s.ICMP
-	p := &icmpProbe{settings: i, route: m.route}
+	p := &icmpProbe{settings: *i, route: m.route}
 	p.settings.Count, p.settings.Size, p.settings.TTL = orNumber(i.Count, 1), orNumber(i.Size, minEcho), orNumber(i.TTL, 64)
 	m.probe = func(r *run) *fault {
 		addr, f := p.route.address(r, i.Host)
@@ -77,14 +83,12 @@ func byOracle(t *testing.T, s *Settings, within time.Duration) Observation {
 			got, err = p.send(r, addr, false)
 		}
 		if err != nil {
-			t.Fatal(err)
+			return faultf(uptally.Unstated, "%v", err)
 		}
 		got.report(r)
 		return p.judge(r, got)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	return m.ready()(ctx)
+	return m.ready()
 }
 
 func fact(o Observation, key string) string {

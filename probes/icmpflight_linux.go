@@ -21,11 +21,10 @@ import (
 // flight is a probe while its requests are under way on a shared socket.
 type flight struct {
 	socket  *echoSocket
-	to      unix.Sockaddr
+	to      syscall.Sockaddr
 	from    egress
 	options []byte
-	head    [echoHeaderLen + cookieLen]byte
-	packet  [2][]byte
+	packet  []byte
 	rest    uint32 // the sum of the payload after the cookie
 
 	target   netip.Addr // as replies name it
@@ -40,6 +39,12 @@ type flight struct {
 	open     int // of them, those still waited for
 	over     bool
 	tally    tally
+
+	// Room for what nearly every flight is: one small request.
+	one    [1]request
+	rtt    [1]time.Duration
+	small  [64]byte
+	beside [96]byte
 }
 
 // request is one echo request.
@@ -70,13 +75,17 @@ func newFlight(r *run, p *icmpProbe, addr netip.Addr, s *echoSocket) (*flight, e
 		addr = map[bool]netip.Addr{false: netip.AddrFrom4([4]byte{127, 0, 0, 1}), true: netip.IPv6Loopback()}[addr.Is6()]
 	}
 	f := &flight{
-		socket: s, target: addr.WithZone(""), wake: make(chan struct{}, 1), to: echoSockaddr(addr), from: p.route.source, rest: p.sum,
-		requests: make([]request, p.settings.Count),
+		socket: s, target: addr.WithZone(""), wake: make(chan struct{}, 1), to: sockaddr(netip.AddrPortFrom(addr, 0)),
+		from: p.route.source, rest: p.sum,
+	}
+	f.requests, f.tally.rtts = f.one[:], f.rtt[:0]
+	if n := p.settings.Count; n > 1 {
+		f.requests = make([]request, n)
 	}
 	f.deadline, _ = r.ctx.Deadline()
-	f.packet = [2][]byte{f.head[:], s.payloads.rest(p.settings.Size)}
+	f.packet = append(f.small[:echoHeaderLen+cookieLen], s.payloads.rest(p.settings.Size)...)
 	var err error
-	f.options, err = s.options(p.settings.TTL, p.settings.TrafficClass, p.route.source)
+	f.options, err = s.options(f.beside[:0], p.settings.TTL, p.settings.TrafficClass, p.route.source)
 	return f, err
 }
 
@@ -164,9 +173,9 @@ func (f *flight) send(r *run, q *request) {
 	if s.kind.v6 {
 		kind = echoRequest6
 	}
-	cookie := f.head[echoHeaderLen:]
+	cookie := f.packet[echoHeaderLen : echoHeaderLen+cookieLen]
 	s.payloads.cookie(cookie, q.nonce)
-	header(f.head[:], kind, s.ids+uint16(q.number>>16), uint16(q.number), cookie, f.rest)
+	header(f.packet, kind, s.ids+uint16(q.number>>16), uint16(q.number), cookie, f.rest)
 	s.mu.Lock()
 	q.sends++
 	q.sent = time.Now()
@@ -188,11 +197,11 @@ func (f *flight) send(r *run, q *request) {
 // earlier requests, each of which is told once.
 func (f *flight) transmit() error {
 	for try := 0; ; try++ {
-		_, err := unix.SendmsgBuffers(f.socket.fd, f.packet[:], f.options, f.to, unix.MSG_NOSIGNAL)
+		_, err := syscall.SendmsgN(f.socket.fd, f.packet, f.options, f.to, syscall.MSG_NOSIGNAL)
 		switch {
 		case err == nil:
 			return nil
-		case err == unix.EINTR, !f.socket.kind.raw && try < maxStale && err != unix.EAGAIN && err != unix.ENOBUFS && err != unix.EPERM:
+		case err == syscall.EINTR, !f.socket.kind.raw && try < maxStale && err != unix.EAGAIN && err != unix.ENOBUFS && err != unix.EPERM:
 			continue
 		}
 		if from := f.from.addr; from.IsValid() && (err == unix.EINVAL || err == unix.ENETUNREACH) {
@@ -268,7 +277,7 @@ func (s *echoSocket) deliver(m *echoMessage, a *arrival, read time.Time) {
 // reply judges an echo reply from the target.
 func (q *request) reply(m *echoMessage, stamp int64, read time.Time) {
 	f := q.flight
-	size := len(f.packet[1]) + cookieLen
+	size := len(f.packet) - echoHeaderLen
 	switch like, at := f.socket.payloads.compare(m.data, q.nonce, size, true); {
 	case like == older:
 		return
@@ -335,18 +344,8 @@ func (f *flight) signal() {
 	}
 }
 
-func echoSockaddr(addr netip.Addr) unix.Sockaddr {
-	switch sa := sockaddr(netip.AddrPortFrom(addr, 0)).(type) {
-	case *syscall.SockaddrInet6:
-		return &unix.SockaddrInet6{Addr: sa.Addr, ZoneId: sa.ZoneId}
-	case *syscall.SockaddrInet4:
-		return &unix.SockaddrInet4{Addr: sa.Addr}
-	}
-	return nil
-}
-
-// options are what a request says beside its packet: hop limit, traffic class and where it leaves from.
-func (s *echoSocket) options(ttl, class int, from egress) ([]byte, error) {
+// options adds to b what a request says beside its packet: hop limit, traffic class and where it leaves from.
+func (s *echoSocket) options(b []byte, ttl, class int, from egress) ([]byte, error) {
 	index := 0
 	if from.device != "" {
 		ifr, err := unix.NewIfreq(from.device)
@@ -358,40 +357,40 @@ func (s *echoSocket) options(ttl, class int, from egress) ([]byte, error) {
 		}
 		index = int(ifr.Uint32())
 	}
-	var b []byte
 	if s.kind.v6 {
 		b = appendNumber(b, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, ttl)
 		b = appendNumber(b, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, class)
 		if from != (egress{}) {
-			info := make([]byte, unix.SizeofInet6Pktinfo)
+			var info []byte
+			b, info = appendControl(b, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
 			copy(info, from.addr.AsSlice())
 			binary.NativeEndian.PutUint32(info[16:], uint32(index))
-			b = appendControl(b, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, info)
 		}
 		return b, nil
 	}
 	b = appendNumber(b, unix.IPPROTO_IP, unix.IP_TTL, ttl)
 	b = appendNumber(b, unix.IPPROTO_IP, unix.IP_TOS, class)
 	if from != (egress{}) {
-		info := make([]byte, unix.SizeofInet4Pktinfo)
+		var info []byte
+		b, info = appendControl(b, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
 		binary.NativeEndian.PutUint32(info, uint32(index))
 		copy(info[4:], from.addr.AsSlice())
-		b = appendControl(b, unix.IPPROTO_IP, unix.IP_PKTINFO, info)
 	}
 	return b, nil
 }
 
 func appendNumber(b []byte, level, kind, n int) []byte {
-	return appendControl(b, level, kind, binary.NativeEndian.AppendUint32(nil, uint32(n)))
+	b, data := appendControl(b, level, kind, 4)
+	binary.NativeEndian.PutUint32(data, uint32(n))
+	return b
 }
 
-// appendControl adds a control message (cmsg(3)).
-func appendControl(b []byte, level, kind int, data []byte) []byte {
-	n := len(b)
-	b = append(b, make([]byte, unix.CmsgSpace(len(data)))...)
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&b[n]))
+// appendControl adds a control message of n bytes of data, which the caller fills in (cmsg(3)).
+func appendControl(b []byte, level, kind, n int) (all, data []byte) {
+	at := len(b)
+	b = append(b, make([]byte, unix.CmsgSpace(n))...)
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&b[at]))
 	h.Level, h.Type = int32(level), int32(kind)
-	h.SetLen(unix.CmsgLen(len(data)))
-	copy(b[n+unix.CmsgLen(0):], data)
-	return b
+	h.SetLen(unix.CmsgLen(n))
+	return b, b[at+unix.CmsgLen(0):][:n]
 }

@@ -32,11 +32,14 @@ type echoSocket struct {
 	readers  sync.WaitGroup
 	closing  atomic.Bool
 
-	reading sync.Mutex // of the next four
+	reading sync.Mutex // of the next six
+	message unix.Msghdr
+	vector  unix.Iovec
 	buffer  []byte
+	name    [unix.SizeofSockaddrInet6]byte
 	control [256]byte
-	largest *atomic.Int64 // payload of the pool's probes
 	lost    uint32        // messages that the kernel dropped because the queue was full
+	largest *atomic.Int64 // payload of the pool's probes
 
 	mu     sync.Mutex // of the rest, and of the flights
 	table  map[uint32]*request
@@ -227,14 +230,20 @@ func (s *echoSocket) receive(queue int) bool {
 	if need := maxIPHeader + echoHeaderLen + int(s.largest.Load()) + 1; len(s.buffer) < need {
 		s.buffer = make([]byte, need) // a byte more than a reply has: a longer one is seen
 	}
-	n, oobn, _, from, err := unix.Recvmsg(s.fd, s.buffer, s.control[:], queue)
-	if err != nil {
+	s.vector.Base = &s.buffer[0]
+	s.vector.SetLen(len(s.buffer))
+	s.message = unix.Msghdr{Name: &s.name[0], Namelen: uint32(len(s.name)), Iov: &s.vector, Control: &s.control[0]}
+	s.message.SetIovlen(1)
+	s.message.SetControllen(len(s.control))
+	// The library's Recvmsg asks the kernel what kind of socket it is, for each message.
+	n, _, no := unix.Syscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.message)), uintptr(queue))
+	if no != 0 {
 		// A pending error of a datagram socket is told here too, once; its details are in the error queue.
-		return err != unix.EAGAIN && err != unix.EBADF
+		return no != unix.EAGAIN && no != unix.EBADF
 	}
 	read := time.Now()
-	a := arrival{from: addrOf(from)}
-	eachControl(s.control[:oobn], a.note)
+	a := arrival{from: addrOf(s.name[:s.message.Namelen])}
+	eachControl(s.control[:s.message.Controllen], a.note)
 	s.overflow(a.lost, read)
 	if m, ok := s.parse(s.buffer[:n], &a); ok {
 		s.deliver(&m, &a, read)
@@ -292,23 +301,19 @@ func (a *arrival) complain(data []byte) {
 	}
 	a.complaint, a.kind, a.code, a.mtu = true, data[5], data[6], binary.NativeEndian.Uint32(data[8:])
 	a.local = data[4] != unix.SO_EE_ORIGIN_ICMP && data[4] != unix.SO_EE_ORIGIN_ICMP6
-	if data = data[own:]; len(data) < 2 {
-		return
-	}
-	switch family := binary.NativeEndian.Uint16(data); {
-	case family == unix.AF_INET && len(data) >= 8:
-		a.router = netip.AddrFrom4([4]byte(data[4:8]))
-	case family == unix.AF_INET6 && len(data) >= 24:
-		a.router = netip.AddrFrom16([16]byte(data[8:24]))
-	}
+	a.router = addrOf(data[own:])
 }
 
-func addrOf(sa unix.Sockaddr) netip.Addr {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(sa.Addr)
-	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr)
+// addrOf reads a struct sockaddr_in or sockaddr_in6.
+func addrOf(b []byte) netip.Addr {
+	if len(b) < 8 {
+		return netip.Addr{}
+	}
+	switch family := binary.NativeEndian.Uint16(b); {
+	case family == unix.AF_INET:
+		return netip.AddrFrom4([4]byte(b[4:8]))
+	case family == unix.AF_INET6 && len(b) >= 24:
+		return netip.AddrFrom16([16]byte(b[8:24]))
 	}
 	return netip.Addr{}
 }
