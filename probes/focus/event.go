@@ -71,8 +71,6 @@ const (
 	Voided    Kind = "voided"
 )
 
-var kindOf = [...]Kind{uptally.Up: Succeeded, uptally.Down: Failed, uptally.Void: Voided}
-
 // State is what a Core thinks of its check. It decides when to probe and what is told to people, never what is counted.
 type State uint8
 

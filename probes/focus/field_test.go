@@ -2,7 +2,6 @@ package focus
 
 import (
 	"container/heap"
-	"fmt"
 	"testing"
 
 	"github.com/uptally/uptally"
@@ -18,11 +17,9 @@ type field struct {
 	world func(site int, sent int64) answer
 	// delay is how long a message takes, less than 0 for one that is lost; again, if not nil, is how long its copy takes.
 	delay, again func(from, to int, at int64) int64
-	// change, if not nil, is told of every change of state.
-	change func(site int, at int64, a Action)
-	queue  queue
-	order  int
-	acts   []Action
+	queue        queue
+	order        int
+	acts         []Action
 }
 
 type answer struct {
@@ -213,10 +210,6 @@ func (f *field) step(i int, now int64, ev Event) {
 					f.push(delivery{at: now + f.again(i, j, now), site: j, ev: Heard(a.Message)})
 				}
 			}
-		case Changed:
-			if f.change != nil {
-				f.change(i, now, a)
-			}
 		}
 	}
 	f.acts = acts
@@ -224,13 +217,4 @@ func (f *field) step(i int, now int64, ev Event) {
 		p.wake = next
 		f.push(delivery{at: next, site: i, ev: Tick()})
 	}
-}
-
-// said lists the changes of state of a field as words: "a 12.3s focus".
-func (f *field) said() *[]string {
-	words := &[]string{}
-	f.change = func(site int, at int64, a Action) {
-		*words = append(*words, fmt.Sprintf("%s %gs %v", f.plan.Sites[site], float64(at)/1000, a.State))
-	}
-	return words
 }
