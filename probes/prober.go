@@ -83,6 +83,7 @@ type run struct {
 	begin time.Time // of the current phase
 
 	late        time.Duration // of the last wait, see act
+	heard       time.Time     // when that ended, see linger
 	lateAtBegin time.Duration // of the current phase
 	hide        *cover
 
@@ -120,6 +121,7 @@ func (r *run) begun() *fault {
 // end closes a phase and begins the next.
 func (r *run) end(phase string) {
 	now := time.Now()
+	r.linger(now)
 	late := r.lateBy()
 	r.obs.Phases = append(r.obs.Phases, Phase{Name: phase, D: now.Sub(r.begin) - (late - r.lateAtBegin)})
 	r.begin, r.lateAtBegin = now, late

@@ -81,8 +81,14 @@ const targetProcess = "UPTALLY_TARGET_PROCESS"
 
 // startTarget runs this test binary again as the servers, until its standard input closes.
 func startTarget(b *testing.B) map[string]string {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestTargetProcess$")
-	cmd.Env = append(os.Environ(), targetProcess+"=1")
+	return startProcess(b, "TestTargetProcess", targetProcess)
+}
+
+// startProcess runs one test of this binary in a process of its own, where a variable tells it so, until its standard input
+// closes. The test writes the addresses that it serves in one line: kind=address and so on.
+func startProcess(b *testing.B, test, variable string) map[string]string {
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), variable+"=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)

@@ -48,6 +48,7 @@ func openSocket(r *run, to netip.AddrPort, from egress, stamped bool) (*link, er
 	if stamped {
 		_ = stampMessages(fd) // without it, times are the process's
 	}
+	r.first()
 	s, began := &socket{to: to}, time.Now()
 	err = syscall.Connect(fd, sa)
 	s.file = os.NewFile(uintptr(fd), "") // takes over the descriptor
@@ -87,9 +88,6 @@ func pending(err error) bool {
 	return err == syscall.EINPROGRESS || err == syscall.EALREADY || err == syscall.EINTR
 }
 
-// lateness is the least that is asked after: below it the agent was not late to notice a connection.
-const lateness = time.Millisecond
-
 // lateToConnect compares the time that connecting took for the process with the round trip that the kernel measured. Where
 // a SYN was sent again that round trip is not the whole, and nothing is known.
 func (s *socket) lateToConnect(now time.Time) {
@@ -98,7 +96,7 @@ func (s *socket) lateToConnect(now time.Time) {
 		return
 	}
 	rtt, again, ok := s.handshake()
-	if again > 0 {
+	if again > 0 && s.writes == 0 {
 		s.run.fact("syn sent again", strconv.Itoa(again))
 	}
 	if late := took - rtt; ok && again == 0 && late >= lateness {
@@ -165,6 +163,7 @@ func (s *socket) Read(b []byte) (int, error) {
 	}
 	now := time.Now()
 	_, s.run.late = roundTrip(s.acted, now, s.stamp)
+	s.run.heard = now
 	if s.n == 0 {
 		return 0, io.EOF
 	}
@@ -213,8 +212,11 @@ func (s *socket) lastLook(b []byte, timeout error) (int, error) {
 
 // Write writes all of b.
 func (s *socket) Write(b []byte) (int, error) {
+	if s.writes++; s.writes == 1 && s.read == nil {
+		s.lateToConnect(time.Now()) // by now
+	}
 	s.run.act()
-	if s.writes++; s.writes == 2 {
+	if s.writes == 2 {
 		// The first segment is sent at once anyway; later ones must not wait for its receipt.
 		_ = s.raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) })
 	}
