@@ -90,7 +90,10 @@ func inManual(t *testing.T, table string) {
 		}
 		return
 	}
-	if diff := cmp.Diff(shown, table); diff != "" {
+	// Which reason a failure has may depend on how busy the machine is; the verdict may not.
+	reason := regexp.MustCompile("down `[a-z_]+`")
+	plain := func(s string) string { return reason.ReplaceAllString(s, "down") }
+	if diff := cmp.Diff(plain(shown), plain(table)); diff != "" {
 		t.Errorf("%s shows another table; go test -run TestBlackboxVerdicts -update writes this one:\n%s", path, diff)
 	}
 }
