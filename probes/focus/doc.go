@@ -31,9 +31,10 @@
 // as keep all sites together at MostEachSecond probes a second, and each site has its second of the round. A verdict or a
 // message older than the timeout and 15 s begins nothing.
 //
-// Focus probes of a hold, and those later than 60 s after the focus or the full rounds began, are paid for: each process earns
-// a tenth of its ordinary probes, and saves the earnings of up to 30 days, with which it starts. With nothing left there is no
-// hold, a focus ends after its first 60 s (the failing sites are then local), and Down stays sparse.
+// The first 60 s of a focus are free, and again after a Down of a minute or more. Later probes, every probe of a hold and those
+// of the full rounds in Down are paid for: each process earns a tenth of its ordinary probes, and saves the earnings of up to
+// 30 days, with which it starts. With nothing left there is no hold, a focus ends after what is free (the sites that have not
+// succeeded in it are then local), and Down stays sparse, which is free.
 //
 // A wake that comes late sends one probe and catches up on none. A suspicion that is noticed more than a second late proves
 // nothing, since the process itself did not run: the probe is given its time again.
