@@ -25,7 +25,8 @@ type channel struct {
 
 	two *twoConn // HTTP/2, where TLS agreed on it
 
-	// What an exchange over a kept channel says again.
+	// How old a kept channel is, and what an exchange over it says again.
+	born   time.Time
 	expiry time.Time
 	facts  []Fact
 }
@@ -53,6 +54,7 @@ func (h *httpProbe) open(r *run, u *url.URL, tr *trust) (*channel, *fault) {
 	if ch.two == nil {
 		ch.speakOne()
 	}
+	ch.born = time.Now()
 	ch.facts = r.obs.Facts[began:len(r.obs.Facts):len(r.obs.Facts)]
 	return ch, nil
 }

@@ -11,6 +11,9 @@ import (
 // keepFor is how long a connection without a request is kept: less than what forgets it on the way.
 const keepFor = 90 * time.Second
 
+// keepAtMost is how long a connection is used at all: then the name, the address and the certificate are looked at again.
+const keepAtMost = 10 * time.Minute
+
 // keeper holds at most one channel for each probe between two of its runs.
 type keeper struct {
 	mu     sync.Mutex
@@ -49,11 +52,11 @@ func (k *keeper) release(p *httpProbe, only *channel) *channel {
 	return i.ch
 }
 
-// put keeps a channel. It is closed instead where the probe has one already, or the engine is closed.
+// put keeps a channel. It is closed instead where it is old, the probe has one already, or the engine is closed.
 func (k *keeper) put(p *httpProbe, ch *channel) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed || k.idle[p] != nil {
+	if k.closed || k.idle[p] != nil || time.Since(ch.born) > keepAtMost {
 		ch.close()
 		return
 	}

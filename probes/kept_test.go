@@ -225,6 +225,24 @@ func TestReuseVerifies(t *testing.T) {
 	}
 }
 
+// TestReuseEnds: after ten minutes the name and the certificate are looked at again.
+func TestReuseEnds(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	e := NewEngine()
+	p, err := e.Prepare(&Settings{HTTP: &HTTP{URL: server.URL, Reuse: true}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, probeWith(t, p), uptally.OK)
+	for _, i := range e.keeper.idle {
+		i.ch.born = i.ch.born.Add(-keepAtMost)
+	}
+	if o := probeWith(t, p); !isReused(o) || len(e.keeper.idle) != 0 {
+		t.Errorf("got %v, and %d kept", o.Facts, len(e.keeper.idle))
+	}
+}
+
 // TestReuseAtOnce: probes at the same time have a connection each, and one of them is kept.
 func TestReuseAtOnce(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
