@@ -32,13 +32,18 @@ type exchange struct {
 	resp      *http.Response
 	unzip     bool
 	maxHeader int
-	heard     bool // the first byte of the response came
-	whole     bool // and the last
+	wire      []byte // the request where it is written already
+	heard     bool   // the first byte of the response came
+	whole     bool   // and the last
 }
 
 // exchange is for a request over a channel.
 func (h *httpProbe) exchange(ch *channel, req *http.Request) *exchange {
-	return &exchange{ch: ch, unzip: req.Header.Get("Accept-Encoding") == "gzip", maxHeader: h.maxHeader}
+	x := &exchange{ch: ch, unzip: req.Header.Get("Accept-Encoding") == "gzip", maxHeader: h.maxHeader}
+	if req == h.first && ch != nil && !ch.absolute {
+		x.wire = h.wire
+	}
+	return x
 }
 
 // ask connects to the host of req and sends it. The caller closes the exchange, also after a fault.
@@ -59,11 +64,7 @@ func (x *exchange) close() {
 
 // send writes the request. Where the other side hung up in the middle it may have answered already, which counts.
 func (x *exchange) send(r *run, req *http.Request) *fault {
-	w := bufio.NewWriter(x.ch.conn)
-	err := x.write(w, req)
-	if err == nil {
-		err = w.Flush()
-	}
+	err := x.write(req)
 	r.end("write")
 	if err == nil {
 		return x.receive(r, req)
@@ -75,14 +76,21 @@ func (x *exchange) send(r *run, req *http.Request) *fault {
 	return f
 }
 
-func (x *exchange) write(w io.Writer, req *http.Request) error {
+func (x *exchange) write(req *http.Request) error {
+	if x.wire != nil {
+		_, err := x.ch.conn.Write(x.wire)
+		return err
+	}
+	w := bufio.NewWriter(x.ch.conn)
 	if !x.ch.absolute {
-		return req.Write(w)
+		return errors.Join(req.Write(w), w.Flush())
 	}
+	own := *req
+	own.Header = req.Header.Clone()
 	if x.ch.proxyLogin != "" {
-		req.Header.Set("Proxy-Authorization", x.ch.proxyLogin)
+		own.Header.Set("Proxy-Authorization", x.ch.proxyLogin)
 	}
-	return req.WriteProxy(w)
+	return errors.Join(own.WriteProxy(w), w.Flush())
 }
 
 // source reads a connection up to a limit. It keeps the error that ended it, because a parser may report the half line

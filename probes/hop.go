@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,6 +30,9 @@ type httpProbe struct {
 	keeper             *keeper // nil without reuse
 	wish               wish
 	maxHeader, maxBody int
+	// first is the request of the first hop and wire its bytes, where they are the same for every probe: neither body nor token.
+	first *http.Request
+	wire  []byte
 }
 
 func (h *HTTP) prepare(e *Engine, dir string) (*measure, error) {
@@ -54,6 +58,14 @@ func (h *HTTP) prepare(e *Engine, dir string) (*measure, error) {
 	hide, err := p.readSecrets(h, dir)
 	if err != nil {
 		return nil, err
+	}
+	if p.body == "" && p.tokens == nil {
+		var b bytes.Buffer
+		p.first = p.request(hop{url: p.url, method: p.method, trusted: true}, &cookies{})
+		if err := p.first.Write(&b); err != nil {
+			return nil, fmt.Errorf("write request: %w", err)
+		}
+		p.wire = b.Bytes()
 	}
 	return &measure{probe: p.probe, route: p.route, host: u.Hostname(), slow: h.MaxResponseTime.Std(), secrets: hide}, nil
 }
@@ -251,8 +263,11 @@ func (c *cookies) give(req *http.Request) {
 	}
 }
 
-// request builds the request of a hop.
+// request builds the request of a hop. That of the first may be shared by many probes and is not written to.
 func (p *httpProbe) request(at hop, jar *cookies) *http.Request {
+	if p.first != nil && at.n == 0 {
+		return p.first
+	}
 	req := &http.Request{Method: at.method, URL: at.url, Host: at.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: p.plain.Clone()}
 	req.Close = p.keeper == nil || at.n > 0
 	if at.trusted {
