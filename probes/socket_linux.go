@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is a TCP connection that tells its probe how late it was: net.Conn hides what the kernel knows, and connecting by
-// net.Dialer costs half as much again. The runtime waits for it as for any file.
+// socket is a TCP connection that tells its probe how late it was: net.Conn hides what the kernel knows. The runtime waits for
+// it as for any file.
 type socket struct {
 	run  *run
 	to   netip.AddrPort
