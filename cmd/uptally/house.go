@@ -20,7 +20,6 @@ import (
 	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/probes"
 	"github.com/uptally/uptally/probes/agent"
-	"github.com/uptally/uptally/probes/schedule"
 	"github.com/uptally/uptally/server"
 )
 
@@ -52,6 +51,8 @@ type house struct {
 	stopAgent     context.CancelFunc
 	agentEnd      chan error
 	computing     sync.Mutex
+	limits        limits
+	workers       map[string]int           // by kind, from the step of the limits on
 	busy          map[string]*atomic.Int64 // by kind; the map is never written after newHouse
 	appendNanos   atomic.Int64
 	observed      atomic.Uint64
@@ -61,7 +62,7 @@ func newHouse(cfg *configs.Config, log *slog.Logger) *house {
 	h := &house{
 		cfg: cfg, log: log, figuresEvery: time.Minute, period: (*agreements.Agreement).PeriodAt,
 		startedAt: time.Now().UnixMilli(), failed: make(chan error, 2),
-		states: newStates(cfg.Site), engine: probes.NewShared(), names: map[uptally.ID]string{}, busy: map[string]*atomic.Int64{},
+		limits: machineLimits(), states: newStates(cfg.Site), engine: probes.NewShared(), names: map[uptally.ID]string{}, busy: map[string]*atomic.Int64{},
 	}
 	for i := range cfg.Checks {
 		p := &cfg.Checks[i].Plan
@@ -76,6 +77,7 @@ func newHouse(cfg *configs.Config, log *slog.Logger) *house {
 // steps is the order in which a house comes to life; it stops in the mirror of it.
 func (h *house) steps() []step {
 	return []step{
+		{"limits", h.applyLimits, nil},
 		{"ledger", h.openLedger, h.closeLedger},
 		{"plans", h.datePlans, nil},
 		{"intake", h.openIntake, h.closeIntake},
@@ -224,6 +226,7 @@ func (h *house) startAgent(context.Context) error {
 		Probe: func(p *uptally.Plan) func(context.Context) probes.Observation {
 			return h.counted(p, probers[p.Check])
 		},
+		Workers:    h.workers,
 		References: refs,
 		Depends:    h.depends(),
 		Append:     h.append,
@@ -318,7 +321,7 @@ func (h *house) numbers() exporter.Numbers {
 		n.Ledger.LastAppend = s.LastAppend.UnixMilli()
 	}
 	for kind, busy := range h.busy {
-		n.Scheduler.Workers = append(n.Scheduler.Workers, exporter.Workers{Kind: kind, Busy: int(busy.Load()), Limit: schedule.DefaultWorkers})
+		n.Scheduler.Workers = append(n.Scheduler.Workers, exporter.Workers{Kind: kind, Busy: int(busy.Load()), Limit: h.workers[kind]})
 	}
 	return n
 }
