@@ -71,6 +71,9 @@ func TestWakeFarTooLateIsAPause(t *testing.T) {
 		if want := map[string]int{"ok": 40 + 4, "paused": 22}; !equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
+		if st := a.Stats(); st.Pauses != 1 || st.PausedMillis < 20_000 || st.PausedMillis > 21_001 || st.Missed[uptally.Paused] != 22 {
+			t.Errorf("got %d pauses of %d ms, want one of about 20 s", st.Pauses, st.PausedMillis)
+		}
 	})
 }
 
@@ -145,6 +148,9 @@ func TestStepOfTheWallClockMovesNoSlot(t *testing.T) {
 				// void: second 16…45 s are 30, ten 20, 30, 40 s
 				if want := map[string]int{"ok": 30 + 3, "clock": 33}; !equal(got, want) {
 					t.Errorf("got %v, want %v", got, want)
+				}
+				if st := a.Stats(); st.Void[uptally.Clock] != 33 || st.Pauses != 0 {
+					t.Errorf("got %d void and %d pauses counted, want 33 and none: a step is no pause", st.Void[uptally.Clock], st.Pauses)
 				}
 			})
 		})
