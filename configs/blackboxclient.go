@@ -140,8 +140,8 @@ func (c *carrier) proxy(out *probes.HTTP, h blackboxHTTP) {
 			p.ConnectHeaders = append(p.ConnectHeaders, probes.Header{Name: name, Secret: c.secret(item("proxy_connect_header."+name, i), v)})
 		}
 	}
-	if h.SkipResolve {
-		p.Resolve = "proxy"
+	if !h.SkipResolve {
+		c.note(Differs, "skip_resolve_phase_with_proxy", "blackbox_exporter resolves the target's name before it asks the proxy; here the proxy does, unless resolve: agent is added, which needs a proxy that allows CONNECT")
 	}
 	out.Proxy = p
 	p.NoProxy = slices.Clip(p.NoProxy)
