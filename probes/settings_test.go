@@ -125,6 +125,33 @@ dns.transport: got "pigeon", want one of udp, tcp, tls, https
 dns.on_truncation: got "up", want one of tcp, down
 dns.edns_size: got "1", want a number from 512 to 4096
 dns.rcodes[0]: got "OK", want a response code, such as NOERROR or NXDOMAIN`},
+		{"dns over https", `dns: { transport: https, server: a.test, url: "https://u:canary@a.test/q", name: a.test, tls: {min_version: 9} }`, `
+dns.tls.min_version: got "9", want one of 1.0, 1.1, 1.2, 1.3
+dns.server: got "a.test", want url instead of server with transport https
+dns.url: got "https://u:xxxxx@a.test/q", want a URL without user and password`},
+		{"dns over plain http", `dns: { transport: https, url: "http://a.test/q", method: PUT, name: a.test }`, `
+dns.method: got "PUT", want one of POST, GET
+dns.url: got "http://a.test/q", want an https URL, such as https://dns.example.com/dns-query`},
+		{"dns settings of another transport", `dns: { server: 192.0.2.53, url: "https://a.test/q", tls: {}, name: a.test }`, `
+dns.transport: got "udp", want tls or https where there is tls
+dns.transport: got "udp", want https where there is url or method`},
+		{"dns wishes", `dns: { server: 192.0.2.53, name: a.test, class: XX, client_subnet: 192.0.2.1/24, flags: [aa, "!xx"], min_ttl: 1500ms, max_ttl: -1s, authority: [nothing], additional_regexp: "(", answers_not_regexp: ")", serial: {} }`, `
+dns.class: got "XX", want a class, such as IN or CH
+dns.client_subnet: got "192.0.2.1/24", want a network, such as 192.0.2.0/24 or 2001:db8::/56
+dns.flags[1]: got "!xx", want a flag, aa, tc, rd, ra, ad or cd, or one that must be off, such as !tc
+dns.min_ttl: got "1.5s", want whole seconds, such as 60s
+dns.max_ttl: got "-1s", want whole seconds, such as 60s
+dns.answers_not_regexp: got ")", want a regular expression (RE2 syntax)
+dns.authority[0]: got "nothing", want a record as in a zone file, such as example.com. NS ns1.example.com.
+dns.additional_regexp: got "(", want a regular expression (RE2 syntax)
+dns.serial: got "type A", want type SOA where there is a serial
+dns.serial: got "nothing", want at_least, newer_than or equal_on`},
+		{"dns serials", `dns: { server: 192.0.2.53, name: a.test, type: SOA, min_ttl: 2m, max_ttl: 1m, serial: { at_least: 4294967296, newer_than: -1h, equal_on: [192.0.2.54, "a b"] } }`, `
+dns.max_ttl: got "1m", want at least min_ttl, 2m
+dns.serial.at_least: got "4294967296", want a serial, from 1 to 4294967295
+dns.serial.newer_than: got "-1h", want a duration above zero, such as 500ms
+dns.serial.equal_on[1]: got "a b", want a host with or without a port, such as 192.0.2.53:53`},
+		{"dns serials over https", `dns: { transport: https, url: "https://a.test/q", name: a.test, type: SOA, serial: { equal_on: [192.0.2.54] } }`, `dns.serial.equal_on: got "192.0.2.54", want a transport other than https`},
 		{"dns answers of the type", `dns: { server: "2001:db8::53", name: a.test, type: AAAA, answers: [192.0.2.1], answers_contain: ["2001:db8::1"] }`, `dns.answers[0]: got "192.0.2.1", want the data of a AAAA record as in a zone file`},
 	} {
 		t.Run(tt.story, func(t *testing.T) {
