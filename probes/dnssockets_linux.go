@@ -124,7 +124,7 @@ type dnsWait struct {
 	asked
 	socket *dnsSocket
 	key    dnsKey
-	sent   time.Time
+	begun  time.Time     // what was dropped since may have been its reply
 	over   chan struct{} // receives one value when the question is over
 
 	// Of the socket's mutex until then.
@@ -196,7 +196,7 @@ func (s *dnsSocket) idle() bool {
 const maxDraws = 64
 
 func (s *dnsSocket) begin(q *dnsQuery, to netip.AddrPort, now time.Time) (*dnsWait, error) {
-	w := &dnsWait{asked: q.ask(0, true), socket: s, sent: now, over: make(chan struct{}, 1)}
+	w := &dnsWait{asked: q.ask(0, true), socket: s, begun: now, over: make(chan struct{}, 1)}
 	w.key.server = netip.AddrPortFrom(to.Addr().WithZone(""), to.Port())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +223,7 @@ func (s *dnsSocket) finish(w *dnsWait, result func()) {
 	delete(s.waiting, w.key)
 	p := s.peers[w.key.server.Addr()]
 	w.strays = p.strays - w.strays
-	w.dropped = s.droppedAt.After(w.sent)
+	w.dropped = s.droppedAt.After(w.begun)
 	if p.waiting--; p.waiting == 0 {
 		delete(s.peers, w.key.server.Addr())
 	} else {
@@ -290,6 +290,8 @@ func (p *dnsSockets) ask(r *run, q *dnsQuery, to netip.AddrPort) (*dnsAnswer, *f
 		return nil, udpFault(r, err, 0)
 	}
 	defer p.end(w)
+	r.first()
+	sent := time.Now()
 	if err := w.socket.send(w.wire, to); err != nil {
 		return nil, udpFault(r, err, 0)
 	}
@@ -304,7 +306,7 @@ func (p *dnsSockets) ask(r *run, q *dnsQuery, to netip.AddrPort) (*dnsAnswer, *f
 		r.end("query")
 		return nil, udpFault(r, w.err, w.strays)
 	case w.reply != nil:
-		return r.queried(&w.asked, w.reply, w.sent, w.read, w.stamp)
+		return r.queried(&w.asked, w.reply, sent, w.read, w.stamp)
 	case w.dropped && r.ctx.Err() == context.DeadlineExceeded:
 		r.end("query")
 		return nil, faultf(uptally.Resource, "the socket's queue was full, so that a reply may have been lost")

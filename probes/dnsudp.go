@@ -20,7 +20,6 @@ func (p *dnsProbe) askUDP(r *run, to netip.AddrPort) (*dnsAnswer, *fault) {
 	if p.sockets != nil && p.route.source == (egress{}) {
 		return p.sockets.ask(r, p.query, to)
 	}
-	began := r.begin
 	d := net.Dialer{Control: p.route.source.control()}
 	c, err := d.DialContext(r.ctx, "udp", to.String())
 	if err != nil {
@@ -31,14 +30,16 @@ func (p *dnsProbe) askUDP(r *run, to netip.AddrPort) (*dnsAnswer, *fault) {
 	conn := c.(*net.UDPConn)
 	stampReplies(conn)
 	q := p.query.ask(newID(), true)
+	r.first()
+	sent := time.Now()
 	if _, err = conn.Write(q.wire); err != nil {
 		return nil, udpFault(r, err, 0)
 	}
-	return r.await(conn, &q, began)
+	return r.await(conn, &q, sent)
 }
 
 // await reads from a connected socket: the kernel hands over what comes from the server's address and port only.
-func (r *run) await(conn *net.UDPConn, q *asked, began time.Time) (*dnsAnswer, *fault) {
+func (r *run) await(conn *net.UDPConn, q *asked, sent time.Time) (*dnsAnswer, *fault) {
 	buf, oob := make([]byte, maxDatagram), make([]byte, 64)
 	for foreign := 0; ; foreign++ {
 		n, oobn, _, _, err := conn.ReadMsgUDPAddrPort(buf, oob)
@@ -51,7 +52,7 @@ func (r *run) await(conn *net.UDPConn, q *asked, began time.Time) (*dnsAnswer, *
 			return nil, r.unanswered(err, foreign)
 		}
 		if q.answeredBy(buf[:n]) {
-			return r.queried(q, buf[:n], began, time.Now(), stampIn(oob[:oobn]))
+			return r.queried(q, buf[:n], sent, time.Now(), stampIn(oob[:oobn]))
 		}
 	}
 }

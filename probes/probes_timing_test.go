@@ -25,19 +25,24 @@ import (
 func BenchmarkProbe(b *testing.B) {
 	address := startTarget(b)
 	for name, s := range map[string]*Settings{
-		"http":  {HTTP: &HTTP{URL: "http://" + address["http"], Body: "ok"}},
-		"https": {HTTP: &HTTP{URL: "https://" + address["https"], Body: "ok", TLS: &TLS{SkipVerify: true}}},
-		"tcp":   {TCP: &TCP{Address: address["http"]}},
-		"dns":   {DNS: &DNS{Server: address["dns"], Name: "portal.test", Answers: []string{"192.0.2.1"}}},
-		"icmp":  {ICMP: &ICMP{Host: "127.0.0.1", Privileged: "always"}},
+		"http":       {HTTP: &HTTP{URL: "http://" + address["http"], Body: "ok"}},
+		"https":      {HTTP: &HTTP{URL: "https://" + address["https"], Body: "ok", TLS: &TLS{SkipVerify: true}}},
+		"tcp":        {TCP: &TCP{Address: address["http"]}},
+		"dns":        {DNS: &DNS{Server: address["dns"], Name: "portal.test", Answers: []string{"192.0.2.1"}}},
+		"dns shared": {DNS: &DNS{Server: address["dns"], Name: "portal.test", Answers: []string{"192.0.2.1"}}},
+		"icmp":       {ICMP: &ICMP{Host: "127.0.0.1", Privileged: "always"}},
 	} {
 		b.Run(name, func(b *testing.B) {
-			n := 64
-			if name == "icmp" {
+			n, e := 64, NewEngine()
+			switch name {
+			case "icmp":
 				needEcho(b)
 				n = 1
+			case "dns shared":
+				e = NewShared()
 			}
-			p := prepared(b, s, "")
+			defer e.Close()
+			p := preparedBy(b, e, s, "")
 			b.ReportAllocs()
 			b.ResetTimer()
 			before := cpu(b)
