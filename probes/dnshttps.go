@@ -62,7 +62,7 @@ func (h *dnsHTTPS) request(r *run, wire []byte) (*http.Request, error) {
 }
 
 func (h *dnsHTTPS) ask(r *run, q *dnsQuery) (*dnsAnswer, *fault) {
-	a := q.ask(0, false)
+	a := q.ask(0)
 	req, err := h.request(r, a.wire)
 	if err != nil {
 		return nil, faultf(uptally.QueryTimeout, "%v", err) // cannot be: validation read the URL

@@ -190,7 +190,7 @@ func FuzzDNSStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := &run{ctx: t.Context()}
 		b, fault := readMessage(r, strings.NewReader(string(b)))
-		a := q.ask(0, false)
+		a := q.ask(0)
 		checkReply(t, settings, q, &a, b, fault)
 	})
 }
@@ -217,7 +217,7 @@ func FuzzDNSOverHTTPS(f *testing.F) {
 		if fault != nil {
 			fault = httpsFault(fault)
 		}
-		a := q.ask(0, false)
+		a := q.ask(0)
 		checkReply(t, settings, q, &a, body, fault)
 	})
 }

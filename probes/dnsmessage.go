@@ -165,33 +165,16 @@ func questionEnd(wire []byte) int {
 	return at + 1 + 4
 }
 
-// asked is one use of a question: with an identifier of its own and, where others could answer in the server's place, with
-// letters of its own.
+// asked is one use of a question, with an identifier of its own.
 type asked struct {
 	query *dnsQuery
 	wire  []byte
-	mixed bool
 }
 
-// ask returns the question with an identifier that cannot be guessed. Over UDP the letters of the name are made large and
-// small at random as well (mixed), which a server repeats and a forger has to guess.
-func (q *dnsQuery) ask(id uint16, mixed bool) asked {
-	a := asked{query: q, wire: slices.Clone(q.wire), mixed: mixed}
+// ask returns the question with an identifier.
+func (q *dnsQuery) ask(id uint16) asked {
+	a := asked{query: q, wire: slices.Clone(q.wire)}
 	a.setID(id)
-	if !mixed {
-		return a
-	}
-	// The length of a label is below 64, so that no such byte looks like a letter.
-	var bits uint64
-	for i := range a.wire[dnsHeader : q.end-4] {
-		if i%64 == 0 {
-			bits = rand.Uint64()
-		}
-		if c := a.wire[dnsHeader+i] | 0x20; c >= 'a' && c <= 'z' {
-			a.wire[dnsHeader+i] ^= byte(bits & 1 << 5)
-		}
-		bits >>= 1
-	}
 	return a
 }
 
@@ -222,17 +205,14 @@ func (a *asked) reply(b []byte) (*dnsReply, error) {
 	return &r, nil
 }
 
-// answeredBy compares the header and the bytes of the whole question, which comes first and so is never compressed.
+// answeredBy compares the header and the bytes of the whole question, which comes first and so is never compressed. Large and
+// small letters are the same (RFC 4343).
 func (a *asked) answeredBy(b []byte) bool {
 	const response, opcode = 0x80, 0x78
 	if len(b) < a.query.end || b[0] != a.wire[0] || b[1] != a.wire[1] || b[2]&(response|opcode) != response || b[4] != 0 || b[5] != 1 {
 		return false
 	}
-	got, want := b[dnsHeader:a.query.end], a.wire[dnsHeader:a.query.end]
-	if a.mixed {
-		return bytes.Equal(got, want)
-	}
-	return bytes.EqualFold(got, want)
+	return bytes.EqualFold(b[dnsHeader:a.query.end], a.wire[dnsHeader:a.query.end])
 }
 
 // answers returns the records of the type asked for, sorted and without doubles. They belong to the name asked for or to one
@@ -287,8 +267,7 @@ func recordTexts(rrs []dns.RR) []string {
 // maxRecited bounds the records that are shown, of all sections together.
 const maxRecited = 40
 
-// recite shows the reply as a short dig does: flags, then whole records, names in lower case because ours were sent in
-// letters of any size.
+// recite shows the reply as a short dig does: flags, then whole records, in small letters as answers are compared.
 func (r *dnsReply) recite(run *run) {
 	run.fact("flags", r.flags().String())
 	n := 0

@@ -134,7 +134,7 @@ func (p *dnsProbe) askStream(r *run, to netip.AddrPort, host string, began time.
 		}
 	}
 	defer r.end("query")
-	q := p.query.ask(newID(), false)
+	q := p.query.ask(newID())
 	if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(q.wire))), q.wire...)); err != nil {
 		return nil, r.classify(err, asking)
 	}

@@ -12,7 +12,7 @@ import (
 // A probe that is made once shows flags and whole records; a scheduled one, which nobody looks at, the answers in one line.
 func TestDNSRecites(t *testing.T) {
 	server := listenDNS(t, func(_ string, q *dns.Msg) []byte {
-		name := q.Question[0].Name // as it was sent, in letters of any size
+		name := q.Question[0].Name
 		q.RecursionAvailable = true
 		return answer(t, q, dns.RcodeSuccess, name+" 60 IN CNAME Front.example.test.", "Front.example.test. 30 IN A 192.0.2.1", "Front.example.test. 30 IN A 192.0.2.2")
 	})

@@ -196,7 +196,7 @@ func (s *dnsSocket) idle() bool {
 const maxDraws = 64
 
 func (s *dnsSocket) begin(q *dnsQuery, to netip.AddrPort, now time.Time) (*dnsWait, error) {
-	w := &dnsWait{asked: q.ask(0, true), socket: s, begun: now, over: make(chan struct{}, 1)}
+	w := &dnsWait{asked: q.ask(0), socket: s, begun: now, over: make(chan struct{}, 1)}
 	w.key.server = netip.AddrPortFrom(to.Addr().WithZone(""), to.Port())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -342,8 +342,9 @@ func (s *dnsSocket) settle(w *dnsWait) {
 	s.finish(w, func() {})
 }
 
-// maxPending is how often a send is tried that was told of somebody else's error.
-const maxPending = 8
+// maxPending is how often a send is tried that was told of an error. One that was reported for an earlier question is told
+// once, to whoever comes next; one of the send's own is told each time.
+const maxPending = 64
 
 // send sends at once or not at all: a queue that is full because some network takes nothing must not hold up the others.
 func (s *dnsSocket) send(wire []byte, to netip.AddrPort) error {
@@ -359,10 +360,8 @@ func (s *dnsSocket) send(wire []byte, to netip.AddrPort) error {
 		case err == syscall.EAGAIN:
 			return faultf(uptally.Resource, "the socket's send buffer is full")
 		}
-		// An error reported for an earlier question is told to the next one that sends.
-		if s.readErrors() == 0 {
-			break
-		}
+		// The details may be read by the reader already, so that none left here says nothing.
+		_ = s.readErrors()
 	}
 	return &net.OpError{Op: "write", Net: "udp", Addr: net.UDPAddrFromAddrPort(to), Err: err}
 }

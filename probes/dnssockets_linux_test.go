@@ -203,7 +203,7 @@ func TestReplyAfterTheDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := q.ask(7, false)
+	a := q.ask(7)
 	_, f := r.queried(&a, a.wire, sent, time.Now(), time.Now().UnixNano()-1)
 	if f == nil || f.reason != uptally.QueryTimeout {
 		t.Errorf("got %v, want %v", f, uptally.QueryTimeout)

@@ -29,7 +29,7 @@ func (p *dnsProbe) askUDP(r *run, to netip.AddrPort) (*dnsAnswer, *fault) {
 	defer func() { _ = l.Close() }() // the verdict is out; an error at the end says nothing
 	conn := c.(*net.UDPConn)
 	stampReplies(conn)
-	q := p.query.ask(newID(), true)
+	q := p.query.ask(newID())
 	r.first()
 	sent := time.Now()
 	if _, err = conn.Write(q.wire); err != nil {

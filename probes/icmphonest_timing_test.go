@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -48,7 +47,7 @@ func honestICMP(b *testing.B, busy, flying int) {
 		probers[i] = preparedBy(b, e, &Settings{ICMP: &ICMP{Host: patientAddress(i), Privileged: "always"}}, "")
 	}
 	seen[0] = []Observation{probers[0].Probe(b.Context())} // here, so that the socket is of this namespace
-	rest := spin(busy)
+	rest := keepBusy(busy)
 	work := make(chan struct{}, flying)
 	var all sync.WaitGroup
 	for i, p := range probers {
@@ -98,19 +97,6 @@ func reportErrors(b *testing.B, seen [][]Observation, replied map[string][]int64
 }
 
 func patientAddress(worker int) string { return fmt.Sprintf("10.78.%d.%d", 1+worker/200, 1+worker%200) }
-
-// spin has n goroutines compute without a pause.
-func spin(n int) (stop func()) {
-	var over atomic.Bool
-	var all sync.WaitGroup
-	for range n {
-		all.Go(func() {
-			for x := uint64(1); !over.Load(); x = x*6364136223846793005 + 1 {
-			}
-		})
-	}
-	return func() { over.Store(true); all.Wait() }
-}
 
 const patientEcho = "UPTALLY_PATIENT_ECHO"
 
