@@ -8,7 +8,7 @@ export CGO_ENABLED := 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 SOURCES := $(shell find . -name '*.go' -o -name '*.html' -o -name '*.css' -o -name '*.json' -o -name '*.yaml' -o -name '*.yml' | grep -v '^./bin/')
-PEERS   := nginx-light knot knot-dnsutils unbound postfix openssh-server prometheus prometheus-blackbox-exporter \
+PEERS   := nginx-light knot knot-dnsutils unbound postfix openssh-server openssl postgresql prometheus prometheus-blackbox-exporter \
            nftables iproute2 strace python3-icalendar python3-dateutil
 FUZZTIME ?= 20s
 
@@ -70,7 +70,7 @@ bench: deps ## the benchmarks, as in docs/benchmarks.md
 
 .PHONY: golden
 golden: deps ## write the golden files anew; read the diff before committing
-	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run Golden -update
+	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run 'Golden|TestRealServers' -update
 
 .PHONY: image
 image: ## build the container image (needs a container engine)

@@ -8,112 +8,11 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-
-	"github.com/uptally/uptally"
 )
 
-// TestRealServersDNS holds the probes against Knot DNS with a signed zone, and against Unbound as a validating resolver that
-// speaks UDP, TCP, TLS and HTTPS. It is skipped only where they are not installed and UPTALLY_REQUIRE_PEERS is not set.
-func TestRealServersDNS(t *testing.T) {
-	ca := newAuthority(t)
-	ca.issue("good", "resolver.test", -time.Hour, 100*time.Hour)
-	ca.issue("expired", "resolver.test", -48*time.Hour, -24*time.Hour)
-	knot := startSignedKnot(t)
-	good, expired := startUnbound(t, ca, "good", knot), startUnbound(t, ca, "expired", knot)
-	refused := refusedAddress(t)
-
-	reach := Reach{Resolve: map[string]string{"resolver.test": "127.0.0.1", "other.test": "127.0.0.1"}}
-	at := func(host, address string) string { return host + ":" + portOfAddress(address) }
-	trusted := func() *TLS { return &TLS{CAFile: "ca.pem"} }
-	overTLS := func(host, address string, tls *TLS) DNS {
-		return DNS{Reach: reach, Transport: "tls", Server: at(host, address), Name: "portal.signed.test", TLS: tls}
-	}
-	overHTTPS := func(path, method string) DNS {
-		return DNS{Reach: reach, Transport: "https", URL: "https://" + at("resolver.test", good.https) + path, Method: method, Name: "portal.signed.test", TLS: trusted()}
-	}
-	plain := func(server, name, typ string, d DNS) DNS {
-		d.Server, d.Name, d.Type = server, name, typ
-		return d
-	}
-	no := new(bool)
-
-	for _, tt := range []struct {
-		story string
-		d     DNS
-		want  uptally.Reason
-		has   string // of the detail
-	}{
-		{"knot: signed, with DO", plain(knot, "portal.signed.test", "A", DNS{DNSSEC: true, Flags: []string{"aa", "!ra", "!ad"}, Answers: []string{"192.0.2.10"}}), uptally.OK, ""},
-		{"knot: signatures are there", plain(knot, "portal.signed.test", "RRSIG", DNS{DNSSEC: true, AnswersRegexp: `^A 13 3 60 .* signed\.test\. `}), uptally.OK, ""},
-		{"knot: a name that does not exist, proven", plain(knot, "nothing.signed.test", "A", DNS{DNSSEC: true, RCodes: []string{"NXDOMAIN"}, AuthorityRegexp: ` NSEC `}), uptally.OK, ""},
-		{"knot: no proof without DO", plain(knot, "nothing.signed.test", "A", DNS{RCodes: []string{"NXDOMAIN"}, AuthorityRegexp: ` NSEC `}), uptally.Authority, "SOA"},
-		{"knot: a delegation with its glue", plain(knot, "host.sub.signed.test", "A", DNS{Recursion: no, Flags: []string{"!aa"}, Authority: []string{"sub.signed.test. NS ns.sub.signed.test."}, Additional: []string{"ns.sub.signed.test. A 192.0.2.54"}}), uptally.OK, ""},
-		{"knot: a delegation to somebody else", plain(knot, "host.sub.signed.test", "A", DNS{AuthorityContain: []string{"sub.signed.test. NS evil.test."}}), uptally.Authority, "got sub.signed.test. NS ns.sub.signed.test., want"},
-		{"knot: too large for UDP", plain(knot, "long.signed.test", "TXT", DNS{DNSSEC: true, AnswersContain: []string{strings.Repeat("y", 200) + "3"}}), uptally.OK, ""},
-		{"knot: too large for UDP, and that is down", plain(knot, "long.signed.test", "TXT", DNS{OnTruncation: "down"}), uptally.Truncated, ""},
-		{"knot: a small size announced", plain(knot, "long.signed.test", "TXT", DNS{EDNSSize: 512, OnTruncation: "down"}), uptally.Truncated, ""},
-		{"knot: on behalf of a network", plain(knot, "portal.signed.test", "A", DNS{ClientSubnet: "198.51.100.0/24"}), uptally.OK, ""},
-		{"knot: its version, in class CH", plain(knot, "version.bind", "TXT", DNS{Class: "CH", Answers: []string{"story"}}), uptally.OK, ""},
-		{"knot: TTL", plain(knot, "portal.signed.test", "A", DNS{MinTTL: uptally.Minute, MaxTTL: uptally.Minute}), uptally.OK, ""},
-		{"knot: TTL too low", plain(knot, "portal.signed.test", "A", DNS{MinTTL: 2 * uptally.Minute}), uptally.TTL, ""},
-		{"knot: serial", plain(knot, "signed.test", "SOA", DNS{Serial: &Serial{AtLeast: 2026010100, EqualOn: []string{good.plain}}}), uptally.OK, ""},
-		{"knot: serial not dated of late", plain(knot, "old.test", "SOA", DNS{Serial: &Serial{NewerThan: 48 * uptally.Hour}}), uptally.Serial, "got serial 2020010101"},
-		{"knot: no zone of that name", plain(knot, "example.org", "A", DNS{}), uptally.RCode, "got REFUSED"},
-
-		{"unbound vouches for a signed zone", plain(good.plain, "portal.signed.test", "A", DNS{Authentic: true, Flags: []string{"ra", "ad", "!aa"}}), uptally.OK, ""},
-		{"unbound does not vouch for an unsigned one", plain(good.plain, "portal.old.test", "A", DNS{Authentic: true}), uptally.NotAuthentic, ""},
-		// First for the lack of the key, later for the bogus answer that it remembers.
-		{"unbound refuses a zone with a wrong key", plain(good.plain, "portal.bogus.test", "A", DNS{}), uptally.RCode, "got SERVFAIL (DN"},
-		{"knot itself sees nothing wrong with it", plain(knot, "portal.bogus.test", "A", DNS{}), uptally.OK, ""},
-		{"unbound over TCP", plain(good.plain, "portal.signed.test", "A", DNS{Transport: "tcp", Authentic: true}), uptally.OK, ""},
-
-		{"unbound over TLS", overTLS("resolver.test", good.tls, trusted()), uptally.OK, ""},
-		{"unbound over TLS, large", func() DNS {
-			d := overTLS("resolver.test", good.tls, trusted())
-			d.Name, d.Type = "long.signed.test", "TXT"
-			return d
-		}(), uptally.OK, ""},
-		{"unbound over TLS, for another name", overTLS("other.test", good.tls, trusted()), uptally.CertName, ""},
-		{"unbound over TLS, of an unknown authority", overTLS("resolver.test", good.tls, nil), uptally.CertUntrusted, ""},
-		{"unbound over TLS, expired", overTLS("resolver.test", expired.tls, trusted()), uptally.CertExpired, ""},
-		{"unbound over TLS, expiring soon", overTLS("resolver.test", good.tls, &TLS{CAFile: "ca.pem", ExpiresWithin: 101 * uptally.Hour}), uptally.CertExpiring, ""},
-		{"TLS to a port that speaks DNS only", overTLS("resolver.test", knot, trusted()), uptally.TLSTimeout, ""},
-		{"TLS refused", overTLS("resolver.test", refused, trusted()), uptally.ConnectRefused, ""},
-		{"serial over TLS", func() DNS {
-			d := overTLS("resolver.test", good.tls, trusted())
-			d.Name, d.Type, d.Serial = "signed.test", "SOA", &Serial{EqualOn: []string{at("resolver.test", good.tls)}}
-			return d
-		}(), uptally.OK, ""},
-
-		{"unbound over HTTPS, POST", overHTTPS("/dns-query", ""), uptally.OK, ""},
-		{"unbound over HTTPS, GET", overHTTPS("/dns-query", "GET"), uptally.OK, ""},
-		{"unbound over HTTPS vouches", func() DNS { d := overHTTPS("/dns-query", ""); d.Authentic = true; return d }(), uptally.OK, ""},
-		{"unbound over HTTPS, bogus", func() DNS { d := overHTTPS("/dns-query", ""); d.Name = "portal.bogus.test"; return d }(), uptally.RCode, "got SERVFAIL (DN"},
-		{"unbound over HTTPS at another path", overHTTPS("/elsewhere", ""), uptally.DoHStatus, "got 404 Not Found"},
-		{"unbound over HTTPS, expired", func() DNS {
-			d := overHTTPS("/dns-query", "")
-			d.URL = "https://" + at("resolver.test", expired.https) + "/dns-query"
-			return d
-		}(), uptally.CertExpired, ""},
-	} {
-		t.Run(tt.story, func(t *testing.T) {
-			bothEngines(t, func(t *testing.T, e *Engine) {
-				within := generous
-				if tt.want == uptally.TLSTimeout {
-					within = brief
-				}
-				o := observeBy(t, e, &Settings{DNS: &tt.d}, ca.dir, within)
-				want(t, o, tt.want)
-				if !strings.Contains(o.Detail, tt.has) {
-					t.Errorf("got detail %q, want %q in it", o.Detail, tt.has)
-				}
-			})
-		})
-	}
-}
-
-// startSignedKnot serves signed.test and bogus.test, both signed, and old.test, which is not.
-func startSignedKnot(t *testing.T) string {
+// startKnot serves example.test, signed.test and bogus.test, which are signed, old.test, which is not, and broken.test, whose
+// records it does not have.
+func startKnot(t testing.TB) string {
 	t.Helper()
 	dir, address := t.TempDir(), refusedAddress(t)
 	writeFile(t, filepath.Join(dir, "knot.conf"), fmt.Sprintf(`
@@ -131,24 +30,39 @@ template:
     storage: %[1]q
     file: "%%s.zone"
 zone:
+  - domain: example.test
+  - domain: broken.test
   - domain: signed.test
     dnssec-signing: on
   - domain: bogus.test
     dnssec-signing: on
   - domain: old.test
 `, dir, portOfAddress(address)))
+	long := ""
+	for i := range 10 {
+		long += fmt.Sprintf("long TXT %q\n", strings.Repeat("y", 200)+fmt.Sprint(i))
+	}
 	records := `@ NS ns
 ns A 127.0.0.1
 portal A 192.0.2.10
 sub NS ns.sub
 ns.sub A 192.0.2.54
-`
-	for i := range 10 {
-		records += fmt.Sprintf("long TXT %q\n", strings.Repeat("y", 200)+fmt.Sprint(i))
+` + long
+	zone := func(name, serial, records string) {
+		writeFile(t, filepath.Join(dir, name+".zone"), "$ORIGIN "+name+".\n$TTL 60\n@ SOA ns hostmaster "+serial+" 3600 600 864000 60\n"+records)
 	}
-	for zone, serial := range map[string]string{"signed.test": "2026112201", "bogus.test": "2026112201", "old.test": "2020010101"} {
-		writeFile(t, filepath.Join(dir, zone+".zone"), "$ORIGIN "+zone+".\n$TTL 60\n@ SOA ns hostmaster "+serial+" 3600 600 864000 60\n"+records)
-	}
+	zone("signed.test", "2026112201", records)
+	zone("bogus.test", "2026112201", records)
+	zone("old.test", "2020010101", records)
+	zone("example.test", "1", `@ NS ns
+ns A 127.0.0.1
+@ MX 10 mail
+@ TXT "v=spf1 " "-all"
+portal A 192.0.2.10
+portal A 192.0.2.11
+www CNAME portal
+local A 127.0.0.1
+`+long)
 	peer(t, address, "knotd", "-c", filepath.Join(dir, "knot.conf"))
 	return address
 }
@@ -156,8 +70,9 @@ ns.sub A 192.0.2.54
 // resolver is the addresses of one Unbound.
 type resolver struct{ plain, tls, https string }
 
-// startUnbound resolves Knot's zones: it trusts the key of signed.test, and another key than that of bogus.test.
-func startUnbound(t *testing.T, ca *authority, cert, knot string) resolver {
+// startUnbound resolves Knot's zones: it trusts the key of signed.test, and another key than that of bogus.test. More in the
+// environment is for OpenSSL, whose settings decide the versions of TLS.
+func startUnbound(t testing.TB, certs, cert, knot string, env ...string) resolver {
 	t.Helper()
 	u, dir := resolver{refusedAddress(t), refusedAddress(t), refusedAddress(t)}, t.TempDir()
 	conf := fmt.Sprintf(`
@@ -185,17 +100,17 @@ server:
   trust-anchor: "bogus.test. DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000"
 remote-control:
   control-enable: no
-`, dir, portOfAddress(u.plain), portOfAddress(u.tls), portOfAddress(u.https), ca.dir, cert, signingKey(t, knot))
+`, dir, portOfAddress(u.plain), portOfAddress(u.tls), portOfAddress(u.https), certs, cert, signingKey(t, knot))
 	for _, zone := range []string{"signed.test", "bogus.test", "old.test"} {
 		conf += fmt.Sprintf("stub-zone:\n  name: %q\n  stub-addr: 127.0.0.1@%s\n", zone, portOfAddress(knot))
 	}
 	writeFile(t, filepath.Join(dir, "unbound.conf"), conf)
-	peer(t, u.https, "unbound", "-d", "-c", filepath.Join(dir, "unbound.conf"))
+	process{address: u.https, env: env}.start(t, "unbound", "-d", "-c", filepath.Join(dir, "unbound.conf"))
 	return u
 }
 
 // signingKey asks Knot for the key that signs the keys of signed.test.
-func signingKey(t *testing.T, server string) string {
+func signingKey(t testing.TB, server string) string {
 	t.Helper()
 	c := dns.Client{Net: "tcp", Timeout: generous}
 	again := time.NewTicker(10 * time.Millisecond)

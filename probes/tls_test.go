@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"net"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -91,39 +90,4 @@ func TestPinsAreForTheOwnHost(t *testing.T) {
 		Reach: Reach{Resolve: map[string]string{"a.test": "127.0.0.1", "b.test": "127.0.0.1"}},
 	}}, ca.dir, generous)
 	want(t, o, uptally.OK)
-}
-
-// TestOpenSSL holds the policy against a server that nobody here wrote.
-func TestOpenSSL(t *testing.T) {
-	ca := newAuthority(t)
-	cert := ca.issue("good", "portal.test", -time.Hour, 100*time.Hour)
-	start := func(args ...string) string {
-		address := refusedAddress(t)
-		peer(t, address, "openssl", append([]string{"s_server", "-accept", address, "-cert", filepath.Join(ca.dir, "good.pem"), "-key", filepath.Join(ca.dir, "good.key"), "-quiet"}, args...)...)
-		return address
-	}
-	for _, tt := range []struct {
-		story  string
-		server []string
-		client TLS
-		want   uptally.Reason
-	}{
-		{"TLS 1.3 only", []string{"-tls1_3"}, TLS{}, uptally.OK},
-		{"TLS 1.3 only, and 1.2 at most is offered", []string{"-tls1_3"}, TLS{MaxVersion: "1.2"}, uptally.TLSPolicy},
-		{"TLS 1.2 only, and 1.3 is demanded", []string{"-tls1_2"}, TLS{MinVersion: "1.3"}, uptally.TLSVersion},
-		{"ALPN taken", []string{"-alpn", "h2,http/1.1"}, TLS{ALPN: []string{"http/1.1"}}, uptally.OK},
-		{"ALPN without a common protocol", []string{"-alpn", "h2"}, TLS{ALPN: []string{"imap"}}, uptally.TLSPolicy},
-		{"no ALPN", nil, TLS{ALPN: []string{"h2"}}, uptally.TLSPolicy},
-		{"pinned", nil, TLS{Pins: []string{keySum(t, cert.Certificate[0])}}, uptally.OK},
-		{"pinned to another", nil, TLS{Pins: []string{keySum(t, ca.issue("other", "portal.test", -time.Hour, time.Hour).Certificate[0])}}, uptally.CertPin},
-		{"classic key exchange", []string{"-groups", "X25519"}, TLS{KeyExchange: "classic"}, uptally.OK},
-		{"a certificate is demanded and none is there", []string{"-Verify", "1", "-tls1_2"}, TLS{}, uptally.TLSHandshake},
-	} {
-		t.Run(tt.story, func(t *testing.T) {
-			tt.client.CAFile, tt.client.ServerName = "ca.pem", "portal.test"
-			o := observe(t, &Settings{TCP: &TCP{Address: start(tt.server...), TLS: &tt.client}}, ca.dir, generous)
-			want(t, o, tt.want)
-			t.Logf("%v %s", o.Reason, o.Detail)
-		})
-	}
 }
