@@ -270,14 +270,7 @@ func listenTLS(t testing.TB, config *tls.Config, handle func(net.Conn)) string {
 // listenDNS answers over UDP and TCP on one port. A nil reply is silence.
 func listenDNS(t testing.TB, handle func(network string, q *dns.Msg) []byte) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	u, err := net.ListenPacket("udp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, u := listenBoth(t)
 	var open sync.WaitGroup
 	open.Go(func() {
 		buf := make([]byte, 4096)
@@ -308,6 +301,23 @@ func listenDNS(t testing.TB, handle func(network string, q *dns.Msg) []byte) str
 		}
 	})
 	return l.Addr().String()
+}
+
+// listenBoth opens the same port for TCP and for UDP. One that is free for the one may be in use for the other.
+func listenBoth(t testing.TB) (net.Listener, net.PacketConn) {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u, err := net.ListenPacket("udp", l.Addr().String()); err == nil {
+			return l, u
+		}
+		_ = l.Close()
+	}
+	t.Fatal("got no port that is free for TCP and UDP")
+	return nil, nil
 }
 
 // answer packs a reply with records in the form of a zone file.
