@@ -20,7 +20,7 @@ func schemaNotes() map[string]note {
 		"check.name":    {is: "Its name, for good: results are kept under it.", required: true},
 		"check.every":   {is: "The interval between two slots, such as 31s. Either this or cron."},
 		"check.cron":    {is: "Five cron fields in UTC, such as */5 * * * *. Either this or every."},
-		"check.spread":  {is: "For cron: the stretch over which the sites are staggered."},
+		"check.spread":  {is: "For cron: a fixed span by which its slots are moved."},
 		"check.timeout": {is: "The longest a probe may take; 10s or nine tenths of the interval unless given."},
 		"check.sites":   {is: "The places it runs from, in an order that only grows; this site unless given."},
 		"check.quorum":  {is: "How many sites must agree that it is down; more than half unless given."},

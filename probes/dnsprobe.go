@@ -39,7 +39,7 @@ func (d *DNS) prepare(e *Engine, dir string) (*measure, error) {
 		if p.doh, err = d.prepareHTTPS(p.route, dir); err != nil {
 			return nil, err
 		}
-		return &measure{probe: p.probe, route: p.route, host: p.doh.url.Hostname(), slow: d.MaxResponseTime.Std()}, nil
+		return &measure{attempt: p, route: p.route, host: p.doh.url.Hostname(), slow: d.MaxResponseTime.Std()}, nil
 	}
 	if p.server, err = d.server(d.Server); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (d *DNS) prepare(e *Engine, dir string) (*measure, error) {
 			return nil, err
 		}
 	}
-	return &measure{probe: p.probe, route: p.route, host: p.server.host, slow: d.MaxResponseTime.Std()}, nil
+	return &measure{attempt: p, route: p.route, host: p.server.host, slow: d.MaxResponseTime.Std()}, nil
 }
 
 func (d *DNS) server(text string) (dnsServer, error) {

@@ -67,7 +67,7 @@ func (h *HTTP) prepare(e *Engine, dir string) (*measure, error) {
 		}
 		p.wire = b.Bytes()
 	}
-	return &measure{probe: p.probe, route: p.route, host: u.Hostname(), slow: h.MaxResponseTime.Std(), secrets: hide}, nil
+	return &measure{attempt: p, route: p.route, host: u.Hostname(), slow: h.MaxResponseTime.Std(), secrets: hide}, nil
 }
 
 // readFiles reads the payload and what TLS trusts.

@@ -83,6 +83,7 @@ type icmpProbe struct {
 func (i *ICMP) prepare(e *Engine, _ string) (*measure, error) {
 	s := *i
 	s.Count, s.Size, s.TTL = orNumber(i.Count, 1), orNumber(i.Size, minEcho), orNumber(i.TTL, 64)
+	s.MaxRTTOf, s.Privileged = orText(i.MaxRTTOf, "mean"), orText(i.Privileged, "auto")
 	if i.MaxLoss != nil {
 		s.MaxLoss = new(*i.MaxLoss)
 	}
@@ -95,7 +96,7 @@ func (i *ICMP) prepare(e *Engine, _ string) (*measure, error) {
 	default:
 		p.raws = []bool{false, true}
 	}
-	return &measure{probe: p.probe, route: p.route, host: i.Host, slow: i.MaxResponseTime.Std()}, nil
+	return &measure{attempt: p, route: p.route, host: i.Host, slow: i.MaxResponseTime.Std()}, nil
 }
 
 func (p *icmpProbe) probe(r *run) *fault {
@@ -211,7 +212,7 @@ func (p *icmpProbe) judgeTime(t *tally) *fault {
 		return nil
 	}
 	low, mean, high, _ := spread(t.rtts)
-	of, got := orText(p.settings.MaxRTTOf, "mean"), mean
+	of, got := p.settings.MaxRTTOf, mean
 	switch of {
 	case "minimum":
 		got = low

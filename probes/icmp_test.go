@@ -71,9 +71,8 @@ func byProBing(t testing.TB, i *ICMP) func(context.Context) Observation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &icmpProbe{settings: *i, route: m.route}
-	p.settings.Count, p.settings.Size, p.settings.TTL = orNumber(i.Count, 1), orNumber(i.Size, minEcho), orNumber(i.TTL, 64)
-	m.probe = func(r *run) *fault {
+	p := m.attempt.(*icmpProbe)
+	m.attempt = probeFunc(func(r *run) *fault {
 		addr, f := p.route.address(r, i.Host)
 		if f != nil {
 			return f
@@ -87,9 +86,14 @@ func byProBing(t testing.TB, i *ICMP) func(context.Context) Observation {
 		}
 		got.report(r)
 		return p.judge(r, got)
-	}
+	})
 	return m.ready()
 }
+
+// probeFunc is a probe without settings.
+type probeFunc func(*run) *fault
+
+func (f probeFunc) probe(r *run) *fault { return f(r) }
 
 func fact(o Observation, key string) string {
 	for _, f := range o.Facts {
@@ -150,8 +154,8 @@ func TestVerdicts(t *testing.T) {
 		{"one of five lost is 20 %, which is accepted", ICMP{Count: 5, MaxLoss: percent(20)}, tally{rtts: ms(1, 1, 1, 1)}, uptally.OK, ""},
 		{"two of five lost are 40 %", ICMP{Count: 5, MaxLoss: percent(39)}, tally{rtts: ms(1, 1, 1)}, uptally.Loss, "got 3 of 5 replies, want a loss of at most 39 %"},
 		{"none of five", ICMP{Count: 5, MaxLoss: percent(99)}, tally{}, uptally.NoReply, "got 0 of 5 replies"},
-		{"mean of 1, 2 and 6 is 3", ICMP{Count: 3, MaxRTT: 2}, tally{rtts: ms(1, 2, 6)}, uptally.TooSlow, "got a mean round trip of 3ms, want at most 2ms"},
-		{"exactly the bound is not slow", ICMP{Count: 3, MaxRTT: 3}, tally{rtts: ms(1, 2, 6)}, uptally.OK, ""},
+		{"mean of 1, 2 and 6 is 3", ICMP{Count: 3, MaxRTT: 2, MaxRTTOf: "mean"}, tally{rtts: ms(1, 2, 6)}, uptally.TooSlow, "got a mean round trip of 3ms, want at most 2ms"},
+		{"exactly the bound is not slow", ICMP{Count: 3, MaxRTT: 3, MaxRTTOf: "mean"}, tally{rtts: ms(1, 2, 6)}, uptally.OK, ""},
 		{"minimum", ICMP{Count: 3, MaxRTT: 1, MaxRTTOf: "minimum"}, tally{rtts: ms(1, 2, 6)}, uptally.OK, ""},
 		{"maximum", ICMP{Count: 3, MaxRTT: 5, MaxRTTOf: "maximum"}, tally{rtts: ms(1, 2, 6)}, uptally.TooSlow, "got a maximum round trip of 6ms, want at most 5ms"},
 		{"nothing else is known than that a router refused", ICMP{Count: 2}, tally{failed: faultf(uptally.Unreachable, "192.0.2.1 answered: host unreachable")}, uptally.Unreachable, "192.0.2.1 answered: host unreachable"},

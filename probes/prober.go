@@ -28,10 +28,15 @@ func (p *Prober) Target() string { return p.target }
 // since it proves nothing.
 func (p *Prober) Probe(ctx context.Context) Observation { return p.probe(ctx) }
 
-// measure is a prepared kind.
-type measure struct {
+// attempt is the settings of a kind, prepared: its fields hold what is meant where the settings say nothing.
+type attempt interface {
 	// probe returns nil for up. It reports phases, facts and the response time to the run.
-	probe func(*run) *fault
+	probe(r *run) *fault
+}
+
+// measure is a prepared kind, and what all kinds have in common.
+type measure struct {
+	attempt
 	// route and host are what Reach.Addresses is about: the host of the check, as the probe will ask the route for it.
 	route *route
 	host  string

@@ -6,9 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -258,61 +256,6 @@ func TestSecretReferences(t *testing.T) {
 	if err == nil || err.Error() != "prepare http probe: bearer: read secret: got control characters, want one line" {
 		t.Errorf("got %v", err)
 	}
-}
-
-// TestPage: every setting and every reason of a kind stands in docs/probes.md, and its examples are valid.
-func TestPage(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("..", "docs", "probes.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := string(data)
-	for field := range reflect.TypeFor[Settings]().Fields() {
-		for _, name := range yamlNames(field.Type.Elem()) {
-			if !strings.Contains(page, "`"+name+"`") {
-				t.Errorf("docs/probes.md: got no setting %q of %s", name, field.Tag.Get("yaml"))
-			}
-		}
-		s := Settings{}
-		reflect.ValueOf(&s).Elem().FieldByIndex(field.Index).Set(reflect.New(field.Type.Elem()))
-		for _, r := range s.Reasons() {
-			if !strings.Contains(page, "| `"+r.String()+"` |") {
-				t.Errorf("docs/probes.md: got no reason %q of %s", r, field.Tag.Get("yaml"))
-			}
-		}
-	}
-	examples := 0
-	for _, block := range strings.Split(page, "```")[1:] {
-		text, ok := strings.CutPrefix(block, "yaml\n")
-		if !ok || strings.HasPrefix(text, "checks:\n") { // whole checks are for configs to try
-			continue
-		}
-		examples++
-		if ps := decode(t, text).Validate(); len(ps) > 0 {
-			t.Errorf("docs/probes.md: got %v in\n%s", ps, text)
-		}
-	}
-	if examples < reflect.TypeFor[Settings]().NumField() {
-		t.Errorf("docs/probes.md: got %d examples, want one a kind", examples)
-	}
-}
-
-// yamlNames walks a settings type with everything below it.
-func yamlNames(typ reflect.Type) (names []string) {
-	for f := range typ.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if name != "" {
-			names = append(names, name)
-		}
-		inner := f.Type
-		for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
-			inner = inner.Elem()
-		}
-		if inner.Kind() == reflect.Struct {
-			names = append(names, yamlNames(inner)...)
-		}
-	}
-	return names
 }
 
 func TestClean(t *testing.T) {

@@ -88,7 +88,7 @@ func (t *TCP) prepare(_ *Engine, dir string) (*measure, error) {
 	for i, s := range t.Steps {
 		p.steps = append(p.steps, s.prepare(i))
 	}
-	return &measure{probe: p.probe, route: p.route, host: p.host, slow: t.MaxResponseTime.Std()}, nil
+	return &measure{attempt: p, route: p.route, host: p.host, slow: t.MaxResponseTime.Std()}, nil
 }
 
 func (p *tcpProbe) probe(r *run) *fault {
