@@ -26,17 +26,15 @@ const (
 	// probeFiles is the most that one probe opens at once, probeMemory what it may cost in bytes, for TLS with its certificates.
 	probeFiles, probeMemory = 2, 128 << 10
 	// memoryShare is the part of the allowance, in percent, from which on the garbage collector works as hard as it must.
-	// Below that it may be lazy: lazyGC in percent instead of 100.
-	memoryShare, lazyGC = 75, 400
+	memoryShare = 75
 )
 
-// applyLimits sets what a process can set for itself, unless its environment has: how lazy the garbage collector is, and no core
-// dumps, which would hold secrets. Descriptors are raised to the hard limit by Go itself.
+// applyLimits sets what a process can set for itself: a limit of memory, unless its environment has one, and no core dumps,
+// which would hold secrets. Descriptors are raised to the hard limit by Go itself.
 func (h *house) applyLimits(context.Context) error {
 	noCoreDumps()
-	if h.limits.memory > 0 && os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" {
+	if h.limits.memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(h.limits.memory / 100 * memoryShare)
-		debug.SetGCPercent(lazyGC)
 	}
 	h.workers = h.limits.workers(h.inFlight())
 	h.limits.log(h.log, h.inFlight(), h.workers)

@@ -103,7 +103,7 @@ func (l load) installation(t *testing.T, ports map[string]string) (config, liste
 	listen = freeAddress(t)
 	dir := t.TempDir()
 	var b strings.Builder
-	fmt.Fprintf(&b, "site: here\nlisten: %s\nchecks:\n", listen)
+	fmt.Fprintf(&b, "site: here\nlisten: %s\nreferences: []\nchecks:\n", listen)
 	n := 0
 	for _, kind := range []string{"http", "tcp", "dns", "icmp"} {
 		for range l.kinds[kind] {
