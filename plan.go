@@ -54,7 +54,7 @@ func (p Plan) Rank(site string) int { return slices.Index(p.Sites, site) }
 // Phase returns the offset of the grid of the site at rank (0 ≤ rank < n of n sites): its slots are the instants t with
 // t mod Every = Phase, counted from 1970. It is (IDOf(Check) mod I + rank·I/n) mod I milliseconds, rounded down, so it
 // outlives restarts and reloads. It is 0 for a cron check.
-// Source: docs/measuring.md, "slots".
+// Source: docs/measuring.md, "In short".
 func (p Plan) Phase(rank int) int64 {
 	if p.Every <= 0 || len(p.Sites) == 0 {
 		return 0

@@ -27,7 +27,7 @@ const (
 )
 
 // ErrorSlots is the measure of a version whose slots are down as a whole when too many of their requests failed. Slots
-// of length Every follow one another from the beginning of the period. Source: docs/measuring.md, "Counts".
+// of length Every follow one another from the beginning of the period. Source: docs/agreements.md.
 type ErrorSlots struct {
 	Every uptally.Duration
 	// Limit of errors/requests: above it a slot is down; with AtLeast also at it.

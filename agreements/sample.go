@@ -116,7 +116,7 @@ func (h *rowHeap) skip(i int, k int64) {
 
 // merged returns rows that came in any order or overlap in send order, cut only where another one begins between two
 // samples. A repeated sample is dropped; a repeat with another outcome is an error.
-// Source: docs/measuring.md, "Accounting".
+// Source: docs/measuring.md, "The rules".
 func merged(rows []row) ([]row, error) {
 	h := rowHeap(slices.Clone(rows))
 	heap.Init(&h)

@@ -11,7 +11,7 @@ import (
 // down in the point track.
 //
 // Rows may come in any order and repeat each other. The error names the service and the first instant at which two rows
-// disagree, or a row without a state. Source: docs/measuring.md, A7, "Timelines".
+// disagree, or a row without a state. Source: docs/measuring.md, A7.
 func (tl Timeline) Tracks(bridge int64) (Tracks, error) {
 	pieces, err := tl.pieces()
 	if err != nil {

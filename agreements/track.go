@@ -21,7 +21,7 @@ type Rules struct {
 // samples and plans; their order, and how results are grouped into runs, never matter.
 //
 // The error names the check and says that a site has two different results sent at one instant, that a result has no
-// plan, or which plan or run is not valid. Source: docs/measuring.md, "Accounting".
+// plan, or which plan or run is not valid. Source: docs/measuring.md, "The rules".
 func Measure(ev Evidence, r Rules) (Tracks, error) {
 	t, err := measure(ev, r)
 	if err != nil {

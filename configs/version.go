@@ -50,7 +50,7 @@ type outageFile struct {
 	Unreported string            `yaml:"unreported"`
 }
 
-// The terms that a version need not name. Source: docs/measuring.md, parameters and A10.
+// The terms that a version need not name. Source: docs/measuring.md, "Words" and A10.
 const (
 	defaultBridge       = 10 * uptally.Minute
 	defaultInsufficient = "5%"

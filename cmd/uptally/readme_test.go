@@ -31,6 +31,20 @@ func TestReadmeShowsARealStatement(t *testing.T) {
 	}
 }
 
+// What docs/measuring.md explains first is what the command prints.
+func TestMeasuringShowsARealStatement(t *testing.T) {
+	page, err := os.ReadFile("../../docs/measuring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(page), "```\n")
+	block, _, _ = strings.Cut(block, "```")
+	code, out, stderr := command(t, "evaluate", "-a", "../../docs/example/november.yaml", "--timeline", "../../docs/example/november.timeline.csv", "--period", "2026-11")
+	if code != exitDone || block == "" || !strings.Contains(out, block) {
+		t.Errorf("got %d %s and\n%s\nwant in it\n%s", code, stderr, out, block)
+	}
+}
+
 // The files of README.md's ten minutes are valid as they stand.
 func TestReadmeFilesAreValid(t *testing.T) {
 	dir := t.TempDir()

@@ -201,6 +201,7 @@ func entrants() []entrant {
 		{"uptally, 3 sites, 90 s", uptallyOf(3, 90_000, true)},
 		{"uptally, 3 sites, 30 s, each agent alone", uptallyOf(3, 30_000, false)},
 		{"uptally, 5 sites, 30 s", uptallyOf(5, 30_000, true)},
+		{"uptally, 1 site, 30 s", uptallyOf(1, 30_000, false)},
 	}
 }
 
