@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -192,13 +193,10 @@ func TestFormatCheckLoads(t *testing.T) {
 	}
 }
 
-// The checks of docs/probes.md are sound as they stand.
+// The checks of docs/probes.md are sound as they stand, its file too.
 func TestManualOfProbesHasSoundChecks(t *testing.T) {
-	page, err := os.ReadFile("../docs/probes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := strings.Split(string(page), "```yaml\nchecks:\n")[1:]
+	page := manualOfProbes(t)
+	blocks := strings.Split(page, "```yaml\nchecks:\n")[1:]
 	if len(blocks) == 0 {
 		t.Fatal("got no block of checks")
 	}
@@ -208,4 +206,54 @@ func TestManualOfProbesHasSoundChecks(t *testing.T) {
 			t.Errorf("%v\n%s", err, text)
 		}
 	}
+	_, file, _ := strings.Cut(page, "```yaml\n# uptally.yaml\n")
+	file, _, _ = strings.Cut(file, "```")
+	path := filepath.Join(t.TempDir(), "uptally.yaml")
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if problems, notes := Review(path); len(problems)+len(notes) > 0 {
+		t.Errorf("got %v and %v", problems, notes)
+	}
+}
+
+// docs/probes.md has each key of a check once, with an example that is sound.
+func TestManualOfProbesHasEveryKeyOfACheck(t *testing.T) {
+	_, table, _ := strings.Cut(manualOfProbes(t), "| key of a check | default | example | meaning |\n|---|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got, want []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| [^|]+ \\| `([^`]+)` \\| ").FindAllStringSubmatch(table, -1) {
+		key, example := m[1], m[2]
+		got = append(got, key)
+		lines := map[string]string{"name": "a", "every": "31s", "sites": "[a, b, c]"}
+		if key == "cron" || key == "spread" {
+			delete(lines, "every")
+			lines["cron"] = "0 * * * *"
+		}
+		lines[key] = example
+		text := "  - tcp: { address: \"a.test:1\" }\n"
+		for _, key := range sortedKeys(lines) {
+			text += "    " + key + ": " + lines[key] + "\n"
+		}
+		if err := ValidateCheck([]byte(text)); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	for f := range reflect.TypeFor[checkFile]().Fields() {
+		if key := f.Tag.Get("yaml"); !f.Anonymous {
+			want = append(want, key)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || strings.Count(table, "\n")+1 != len(got) {
+		t.Errorf("docs/probes.md: got %d rows (-code +page):\n%s", strings.Count(table, "\n")+1, diff)
+	}
+}
+
+func manualOfProbes(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/probes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
 }
