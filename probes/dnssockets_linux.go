@@ -287,13 +287,13 @@ func (s *dnsSocket) take(b, oob []byte, from netip.AddrPort) {
 func (p *dnsSockets) ask(r *run, q *dnsQuery, to netip.AddrPort) (*dnsAnswer, *fault) {
 	w, err := p.begin(q, to, r.begin)
 	if err != nil {
-		return nil, udpFault(r, err, 0)
+		return nil, r.unasked(err)
 	}
 	defer p.end(w)
 	r.first()
 	sent := time.Now()
 	if err := w.socket.send(w.wire, to); err != nil {
-		return nil, udpFault(r, err, 0)
+		return nil, r.unasked(err)
 	}
 	select {
 	case <-w.over:

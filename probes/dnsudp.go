@@ -23,7 +23,7 @@ func (p *dnsProbe) askUDP(r *run, to netip.AddrPort) (*dnsAnswer, *fault) {
 	d := net.Dialer{Control: p.route.source.control()}
 	c, err := d.DialContext(r.ctx, "udp", to.String())
 	if err != nil {
-		return nil, udpFault(r, err, 0)
+		return nil, r.unasked(err)
 	}
 	l := r.bind(c)
 	defer func() { _ = l.Close() }() // the verdict is out; an error at the end says nothing
@@ -33,7 +33,7 @@ func (p *dnsProbe) askUDP(r *run, to netip.AddrPort) (*dnsAnswer, *fault) {
 	r.first()
 	sent := time.Now()
 	if _, err = conn.Write(q.wire); err != nil {
-		return nil, udpFault(r, err, 0)
+		return nil, r.unasked(err)
 	}
 	return r.await(conn, &q, sent)
 }
@@ -80,6 +80,12 @@ func (r *run) unanswered(err error, foreign int) *fault {
 		r.obs.Delay = max(0, r.begin.Sub(deadline))
 	}
 	return udpFault(r, err, foreign)
+}
+
+// unasked ends a query that was not sent.
+func (r *run) unasked(err error) *fault {
+	r.end("query")
+	return udpFault(r, err, 0)
 }
 
 // udpFault knows no reasons of a connection: over UDP a port that is shut and a host that cannot be reached are seen by

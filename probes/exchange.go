@@ -152,6 +152,20 @@ func (x *exchange) body(r *run, limit int) ([]byte, *fault) {
 	if x.resp.ContentLength > int64(limit) && x.resp.Body != http.NoBody { // a HEAD announces what it does not bring
 		return nil, faultf(uptally.BodyTooLarge, "got a body of %d bytes, want at most %d", x.resp.ContentLength, limit)
 	}
+	b, err := x.read(limit)
+	r.end("body")
+	switch {
+	case err != nil:
+		return nil, r.classify(err, reading)
+	case len(b) > limit:
+		return nil, faultf(uptally.BodyTooLarge, "got a body above %d bytes", limit)
+	}
+	x.whole = true
+	return b, nil
+}
+
+// read reads the body up to one byte more than the limit, and takes off its compression.
+func (x *exchange) read(limit int) ([]byte, error) {
 	var from io.Reader = x.resp.Body
 	if x.unzip && strings.EqualFold(x.resp.Header.Get("Content-Encoding"), "gzip") {
 		z, err := gzip.NewReader(from)
@@ -159,21 +173,13 @@ func (x *exchange) body(r *run, limit int) ([]byte, *fault) {
 			return nil, nil // an empty body is not compressed
 		}
 		if err != nil {
-			return nil, r.classify(err, reading)
+			return nil, err
 		}
 		from = z
 	}
 	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(from, int64(limit)+1))
-	r.end("body")
-	switch {
-	case err != nil:
-		return nil, r.classify(err, reading)
-	case n > int64(limit):
-		return nil, faultf(uptally.BodyTooLarge, "got a body above %d bytes", limit)
-	}
-	x.whole = true
-	return b.Bytes(), nil
+	_, err := b.ReadFrom(io.LimitReader(from, int64(limit)+1))
+	return b.Bytes(), err
 }
 
 // portOf returns the port of a URL, or the one of its scheme.

@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -74,9 +76,55 @@ func checkObservation(t testing.TB, s *Settings, o Observation) {
 		t.Errorf("%s: got no send instant", s.Kind())
 	case (o.Reason == uptally.OK) != (o.Detail == ""):
 		t.Errorf("%s: got reason %v with detail %q", s.Kind(), o.Reason, o.Detail)
+	case o.Reason == uptally.OK && o.FailedIn != "":
+		t.Errorf("%s: got up, failed in %q", s.Kind(), o.FailedIn)
+	case (o.Outcome() == uptally.Down || o.Outcome() == uptally.Void) && !hasPhase(o, o.FailedIn):
+		t.Errorf("%s: got %v (%s) failed in %q, want one of the phases %v", s.Kind(), o.Reason, o.Detail, o.FailedIn, o.Phases)
+	case !failsThere(o):
+		t.Errorf("%s: got %v (%s) failed in %q, which is no phase for it", s.Kind(), o.Reason, o.Detail, o.FailedIn)
 	case o.Reason == uptally.OK && o.RTT <= 0:
 		t.Errorf("%s: got response time %v, want one", s.Kind(), o.RTT)
 	}
+}
+
+// failsThere holds reasons to the phases that they can be found in, where these are few. A token is fetched by a request of
+// its own, whose reasons are those of any request.
+func failsThere(o Observation) bool {
+	phases := ""
+	switch o.Reason {
+	case uptally.ResolveNXDomain, uptally.ResolveFailed, uptally.ResolveTimeout:
+		phases = "resolve"
+	case uptally.ConnectRefused, uptally.ConnectTimeout:
+		phases = "connect"
+	case uptally.TLSHandshake, uptally.TLSTimeout, uptally.TLSVersion, uptally.CertExpired, uptally.CertNotYetValid, uptally.CertName,
+		uptally.CertUntrusted, uptally.CertPin, uptally.CertExpiring:
+		phases = "tls, write, first_byte, body, query, step" // later: an alert after the handshake
+		if o.Reason.String()[:4] == "cert" {
+			phases = "tls"
+		}
+	case uptally.ResponseTimeout:
+		phases = "write, first_byte"
+	case uptally.BodyTimeout, uptally.BodyTruncated, uptally.Body, uptally.JSON, uptally.Status, uptally.Header:
+		phases = "body"
+	case uptally.StartTLSRefused:
+		phases = "starttls"
+	case uptally.ReplyTimeout, uptally.ReplyMismatch, uptally.ReplyTooLarge:
+		phases = "starttls, step"
+	case uptally.NoReply, uptally.Loss, uptally.Unreachable, uptally.TTLExceeded, uptally.TooBig, uptally.PayloadMismatch:
+		phases = "echo"
+	case uptally.RCode, uptally.NoAnswer, uptally.Answer, uptally.Authority, uptally.Additional, uptally.TTL, uptally.Flag, uptally.NotAuthentic, uptally.Serial:
+		phases = "query, body"
+	case uptally.DoHStatus:
+		phases = "first_byte"
+	default:
+		return true
+	}
+	kind, _, _ := strings.Cut(o.FailedIn, " ") // step 2
+	return o.FailedIn == "token" || slices.Contains(strings.Split(phases, ", "), kind)
+}
+
+func hasPhase(o Observation, name string) bool {
+	return slices.ContainsFunc(o.Phases, func(p Phase) bool { return p.Name == name })
 }
 
 func want(t testing.TB, o Observation, reason uptally.Reason) {
