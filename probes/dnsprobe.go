@@ -81,7 +81,7 @@ func (p *dnsProbe) probe(r *run) *fault {
 		return f
 	}
 	r.obs.RTT = a.took
-	if f = p.query.judge(r, a.reply, time.Now()); f != nil {
+	if f = r.wrong(p.query.judge(r, a.reply, time.Now())); f != nil {
 		return f
 	}
 	return p.equal(r, a.reply)

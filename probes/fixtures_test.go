@@ -104,8 +104,12 @@ func failsThere(o Observation) bool {
 		}
 	case uptally.ResponseTimeout:
 		phases = "write, first_byte"
-	case uptally.BodyTimeout, uptally.BodyTruncated, uptally.Body, uptally.JSON, uptally.Status, uptally.Header:
+	case uptally.BodyTimeout, uptally.BodyTruncated:
 		phases = "body"
+	case uptally.TooSlow:
+		phases = "answer, echo"
+	case uptally.Body, uptally.JSON, uptally.Status, uptally.Header:
+		phases = "answer"
 	case uptally.StartTLSRefused:
 		phases = "starttls"
 	case uptally.ReplyTimeout, uptally.ReplyMismatch, uptally.ReplyTooLarge:
@@ -113,7 +117,7 @@ func failsThere(o Observation) bool {
 	case uptally.NoReply, uptally.Loss, uptally.Unreachable, uptally.TTLExceeded, uptally.TooBig, uptally.PayloadMismatch:
 		phases = "echo"
 	case uptally.RCode, uptally.NoAnswer, uptally.Answer, uptally.Authority, uptally.Additional, uptally.TTL, uptally.Flag, uptally.NotAuthentic, uptally.Serial:
-		phases = "query, body"
+		phases = "answer, query" // a server that is asked for its serial besides may fail in a query
 	case uptally.DoHStatus:
 		phases = "first_byte"
 	default:
@@ -124,7 +128,7 @@ func failsThere(o Observation) bool {
 }
 
 func hasPhase(o Observation, name string) bool {
-	return slices.ContainsFunc(o.Phases, func(p Phase) bool { return p.Name == name })
+	return name == Answer || slices.ContainsFunc(o.Phases, func(p Phase) bool { return p.Name == name })
 }
 
 func want(t testing.TB, o Observation, reason uptally.Reason) {

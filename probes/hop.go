@@ -215,7 +215,7 @@ func (p *httpProbe) visit(r *run, at hop, jar *cookies) (*hop, *fault) {
 	if x.resp.StatusCode == http.StatusUnauthorized && at.token != "" {
 		p.tokens.forget(at.token)
 	}
-	return nil, p.wish.judge(r, at, x.resp, body).quoting(r.hide, body)
+	return nil, r.wrong(p.wish.judge(r, at, x.resp, body).quoting(r.hide, body))
 }
 
 // send asks over a connection of the hop's own, or where connections are reused over the one that the first hop of the

@@ -24,7 +24,8 @@ type Observation struct {
 	// Delay is how much of the response time, or of the wait for one, the agent itself added: its goroutine ran so much later
 	// than the kernel had what it waited for. It is 0 where that could not be measured.
 	Delay time.Duration
-	// FailedIn is the phase in which a probe that is not up ended, a name as in Phases; empty for up.
+	// FailedIn is the phase in which a probe that is not up ended, a name as in Phases, or Answer where all of them ended well
+	// and what came is not as wished, or not soon enough; empty for up.
 	FailedIn string
 	// Detail is text for people beside a reason that is not OK: at most uptally.MaxDetail bytes, cut at a rune border,
 	// without control characters and without secrets.
@@ -37,6 +38,9 @@ type Observation struct {
 
 // Outcome returns the outcome that the reason belongs to.
 func (o Observation) Outcome() uptally.Outcome { return o.Reason.Outcome() }
+
+// Answer is the name in Observation.FailedIn for an answer that is complete and wrong.
+const Answer = "answer"
 
 // Phase is one part of a probe: resolve, connect, tls, write, first_byte, body, a step of a dialogue, query.
 type Phase struct {

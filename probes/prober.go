@@ -69,7 +69,7 @@ func (m *measure) ready() func(context.Context) Observation {
 func (m *measure) judged(r *run) *fault {
 	f := m.probe(r)
 	if f == nil && m.slow > 0 && r.obs.RTT > m.slow {
-		f = faultf(uptally.TooSlow, "got %v, want at most %v", r.obs.RTT.Round(time.Microsecond), m.slow)
+		f = r.wrong(faultf(uptally.TooSlow, "got %v, want at most %v", r.obs.RTT.Round(time.Microsecond), m.slow))
 	}
 	return f
 }
@@ -139,6 +139,14 @@ func (r *run) end(phase string) {
 
 // answered takes the response time: the answer is complete.
 func (r *run) answered() { r.obs.RTT = r.took(r.obs.SentAt) }
+
+// wrong says of a fault, if there is one, that it lies in the answer and in no phase.
+func (r *run) wrong(f *fault) *fault {
+	if f != nil {
+		r.obs.FailedIn = Answer
+	}
+	return f
+}
 
 func (r *run) fact(key, value string) {
 	r.obs.Facts = append(r.obs.Facts, Fact{Key: key, Value: value})
