@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +61,41 @@ func (s *score) row() string {
 		row += fmt.Sprintf(" %8.1f %4d of %d", float64(s.width)/float64(s.months)/1000, s.inside, s.months)
 	}
 	return row
+}
+
+// pageRow is the row of docs/measuring.md, "How well it does": hundreds without a fraction, less with one digit of it.
+func (s *score) pageRow() string {
+	figure := func(x float64) string {
+		text := fmt.Sprintf("%.1f", x)
+		if math.Abs(x) >= 99.95 {
+			text = strconv.FormatFloat(x, 'f', 0, 64)
+		}
+		if n := len(text) - 3; math.Abs(x) >= 1000 {
+			text = text[:n] + "," + text[n:]
+		}
+		return strings.ReplaceAll(text, "-", "−")
+	}
+	bias := figure(s.biased())
+	if s.bias > 0 {
+		bias = "+" + bias
+	}
+	row := []string{s.name, figure(float64(s.probes / s.months)), figure(s.rmse()), bias, figure(s.wrong()), "", ""}
+	if s.bounds {
+		row[5], row[6] = figure(float64(s.width)/float64(s.months)/1000), fmt.Sprintf("%d of %d", s.inside, s.months)
+	}
+	return strings.Join(row, " | ")
+}
+
+// onPage demands a row of docs/measuring.md, whatever stands out in it.
+func onPage(t *testing.T, row string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/measuring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(strings.ReplaceAll(string(page), "**", ""), "\n"+row) {
+		t.Errorf("docs/measuring.md: got no row\n%s", row)
+	}
 }
 
 // ours measures a month with the real slots, cores and account. Without messages each site is alone.
@@ -233,6 +271,11 @@ func TestMeasurementSimulation(t *testing.T) {
 	}
 	simulate(t, months, gateSeed, false, entrants()[:4])
 	scores := simulate(t, months, gateSeed, true, entrants())
+	if !testing.Short() {
+		for _, e := range entrants() {
+			onPage(t, strings.ReplaceAll("| "+scores[e.name].pageRow()+" |", "  ", " "))
+		}
+	}
 	s := scores["uptally, 3 sites, 30 s"]
 	if got := s.rmse(); got > 15 {
 		t.Errorf("got an RMS error of %.1f s a month, want at most 15", got)
@@ -286,6 +329,7 @@ func TestBrownouts(t *testing.T) {
 	}
 	for _, rich := range []bool{true, false} {
 		table += map[bool]string{true: "\nhold             ", false: "\nhold spent before"}[rich]
+		row := map[bool]string{true: "| hold |", false: "| hold spent |"}[rich]
 		last := 0.0
 		for _, rate := range rates {
 			var down, all int64
@@ -295,11 +339,13 @@ func TestBrownouts(t *testing.T) {
 			}
 			share := float64(down) / float64(all)
 			table += fmt.Sprintf("%7.1f%%", 100*share)
+			row += fmt.Sprintf(" %.1f %% |", 100*share)
 			if share < last-0.1 || rate >= 0.9 && share < 0.95 || rate <= 0.2 && share > 0.05 {
 				t.Errorf("got %.1f%% down at an error rate of %g, want a rising curve from below 5%% to above 95%%", 100*share, rate)
 			}
 			last = share
 		}
+		onPage(t, row)
 	}
 	t.Log(table)
 }
