@@ -85,6 +85,7 @@ server:
   use-syslog: no
   logfile: ""
   num-threads: 1
+  incoming-num-tcp: 200
   interface: 127.0.0.1@%[2]s
   interface: 127.0.0.1@%[3]s
   interface: 127.0.0.1@%[4]s

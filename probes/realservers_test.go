@@ -91,7 +91,7 @@ func (rs *rows) dns(story string, d DNS, want uptally.Reason, has string) {
 func (rs *rows) atDeadline() { rs.list[len(rs.list)-1].slow = true }
 
 // soon is the deadline of rows that end at it: enough for a handshake beside others, on a busy machine too.
-const soon = 700 * time.Millisecond
+const soon = 1500 * time.Millisecond
 
 // waits reports whether the reason comes at the deadline.
 func (w row) waits() bool {
@@ -107,12 +107,16 @@ func (rs *rows) observe(t *testing.T, certs string) []string {
 	t.Helper()
 	lines := make([][2]string, len(rs.list))
 	own, shared := NewEngine(), NewShared()
-	places := make(chan struct{}, 32) // most of them wait
+	busy, waiting := make(chan struct{}, 4), make(chan struct{}, 64)
 	var all sync.WaitGroup
 	for i, w := range rs.list {
+		places := busy
+		if w.waits() {
+			places = waiting
+		}
 		for n, e := range []*Engine{own, shared} {
-			places <- struct{}{}
 			all.Go(func() {
+				places <- struct{}{}
 				lines[i][n] = rs.line(w, w.observe(t, e, certs))
 				<-places
 			})
