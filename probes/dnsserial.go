@@ -2,6 +2,8 @@ package probes
 
 import (
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/uptally/uptally"
@@ -39,26 +41,54 @@ func datedSerial(serial uint32) (time.Time, error) {
 	return day.AddDate(0, 0, 1), nil
 }
 
-// equal asks the further servers, one after the other under the same deadline, and compares their serials. Their answers
-// are no part of the response time.
+// equal asks the further servers, all at once under the one deadline, and compares their serials. Each that is at fault is
+// named; the reason is that of the first, one that is down before others. Their answers are no part of the response time.
 func (p *dnsProbe) equal(r *run, reply *dnsReply) *fault {
 	want, ok := reply.serial()
-	if !ok {
+	if !ok || len(p.others) == 0 {
 		return nil
 	}
-	for _, s := range p.others {
-		other, f := p.askServer(r, s)
-		if f != nil {
-			f.detail = fmt.Sprintf("%s: %s", s, f.detail)
-			return f
+	branches := make([]branch, len(p.others))
+	var all sync.WaitGroup
+	for i, s := range p.others {
+		b := &branches[i]
+		b.run = *r.aside()
+		all.Go(func() { b.probe(func(r *run) *fault { return p.same(r, s, want) }) })
+	}
+	all.Wait()
+	rethrow(branches)
+	var first *branch
+	var details []string
+	for i := range branches {
+		b := &branches[i]
+		r.obs.Facts = append(r.obs.Facts, b.run.obs.Facts...)
+		if b.fault == nil {
+			continue
 		}
-		got, ok := other.reply.serial()
-		if !ok {
-			return faultf(uptally.Serial, "%s: got %s without an SOA record, want serial %d", s, other.reply.rcodeText(), want)
+		details = append(details, fmt.Sprintf("%s: %s", p.others[i], b.fault.detail))
+		if first == nil || b.outcome() == uptally.Down && first.outcome() != uptally.Down {
+			first = b
 		}
-		if got != want {
-			return faultf(uptally.Serial, "%s: got serial %d, want %d as from %s", s, got, want, p.server)
-		}
+	}
+	if first == nil {
+		return nil
+	}
+	r.obs.Phases, r.obs.Delay = append(r.obs.Phases, first.run.obs.Phases...), first.run.obs.Delay
+	return faultf(first.fault.reason, "%s", strings.Join(details, "; "))
+}
+
+// same asks one of them.
+func (p *dnsProbe) same(r *run, s dnsServer, want uint32) *fault {
+	a, f := p.askServer(r, s)
+	if f != nil {
+		return f
+	}
+	got, ok := a.reply.serial()
+	if !ok {
+		return faultf(uptally.Serial, "got %s without an SOA record, want serial %d", a.reply.rcodeText(), want)
+	}
+	if got != want {
+		return faultf(uptally.Serial, "got serial %d, want %d as from %s", got, want, p.server)
 	}
 	return nil
 }

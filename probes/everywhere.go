@@ -31,27 +31,32 @@ func (m *measure) everywhere(r *run) *fault {
 		b := &branches[i]
 		b.run = run{ctx: r.ctx, hide: r.hide, begin: r.begin, pinned: addr, pinnedHost: hostKey(m.host)}
 		b.run.obs.SentAt = r.obs.SentAt
-		all.Go(func() { b.probe(m) })
+		all.Go(func() { b.probe(m.judged) })
 	}
 	all.Wait()
-	for _, b := range branches {
-		if b.panicked != nil {
-			panic(b.panicked) // where the caller expects it
-		}
-	}
+	rethrow(branches)
 	return r.join(branches)
 }
 
-// branch is the probe of one of several addresses.
+// rethrow panics where the caller expects it.
+func rethrow(branches []branch) {
+	for _, b := range branches {
+		if b.panicked != nil {
+			panic(b.panicked)
+		}
+	}
+}
+
+// branch is what a probe does at one of several places at once.
 type branch struct {
 	run      run
 	fault    *fault
 	panicked any
 }
 
-func (b *branch) probe(m *measure) {
+func (b *branch) probe(f func(*run) *fault) {
 	defer func() { b.panicked = recover() }()
-	b.fault = m.judged(&b.run)
+	b.fault = f(&b.run)
 }
 
 func (b *branch) outcome() uptally.Outcome {
