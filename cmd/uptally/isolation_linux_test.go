@@ -3,23 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/miekg/dns"
-	"golang.org/x/sys/unix"
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/configs"
@@ -27,174 +21,29 @@ import (
 	"github.com/uptally/uptally/statements"
 )
 
-// lab is a site behind a router, and behind that each of the others on a network of its own. The router's rules cut what a
-// phase cuts.
-type lab struct {
-	t    *testing.T
-	name string
-}
-
-// roles in the order of their networks: 10.77.<place>.0/24, the router at .1.
-var roles = []string{"site", "ref1", "ref2", "target", "steady", "resolver"}
-
-func (l *lab) space(role string) string { return l.name + "-" + role }
-
-func (l *lab) address(role string) string {
-	for i, r := range roles {
-		if r == role {
-			return fmt.Sprintf("10.77.%d.2", i)
-		}
-	}
-	panic("BUG: no role " + role)
-}
-
-func (l *lab) run(stdin string, args ...string) {
-	l.t.Helper()
-	c := exec.Command(args[0], args[1:]...)
-	c.Stdin = strings.NewReader(stdin)
-	if out, err := c.CombinedOutput(); err != nil {
-		l.t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
-	}
-}
-
-// newLab needs root and Debian's iproute2 and nftables.
-func newLab(t *testing.T) *lab {
-	t.Helper()
-	var lacks []string
-	for _, program := range []string{"ip", "nft"} {
-		if _, err := exec.LookPath(program); err != nil {
-			lacks = append(lacks, program)
-		}
-	}
-	l := &lab{t: t, name: fmt.Sprintf("upt%d", os.Getpid())}
-	if err := exec.Command("ip", "netns", "add", l.space("router")).Run(); err != nil {
-		lacks = append(lacks, "the right to make network namespaces")
-	}
-	if lacks != nil && os.Getenv("UPTALLY_REQUIRE_PEERS") == "" {
-		t.Skipf("this machine has not %s", strings.Join(lacks, ", "))
-	} else if lacks != nil {
-		t.Fatalf("this machine has not %s", strings.Join(lacks, ", "))
-	}
-	router := l.space("router")
-	t.Cleanup(func() { exec.Command("ip", "netns", "del", router).Run() })
-	l.run("", "ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-	for i, role := range roles {
-		space := l.space(role)
-		l.run("", "ip", "netns", "add", space)
-		t.Cleanup(func() { exec.Command("ip", "netns", "del", space).Run() })
-		l.run("", "ip", "-n", router, "link", "add", "r-"+role, "type", "veth", "peer", "name", "eth0", "netns", space)
-		l.run("", "ip", "-n", router, "addr", "add", fmt.Sprintf("10.77.%d.1/24", i), "dev", "r-"+role)
-		l.run("", "ip", "-n", router, "link", "set", "r-"+role, "up")
-		l.run("", "ip", "-n", space, "addr", "add", l.address(role)+"/24", "dev", "eth0")
-		l.run("", "ip", "-n", space, "link", "set", "lo", "up")
-		l.run("", "ip", "-n", space, "link", "set", "eth0", "up")
-		l.run("", "ip", "-n", space, "route", "add", "default", "via", fmt.Sprintf("10.77.%d.1", i))
-	}
-	l.run("table inet lab {\n chain pre { type filter hook prerouting priority -300; }\n chain forward { type filter hook forward priority 0; }\n}\n",
-		"ip", "netns", "exec", router, "nft", "-f", "-")
-	return l
-}
-
-// rules replaces what the router does to packets.
-func (l *lab) rules(rules ...string) {
-	l.t.Helper()
-	script := "flush chain inet lab pre\nflush chain inet lab forward\n"
-	for _, r := range rules {
-		script += "add rule inet lab " + r + "\n"
-	}
-	l.run(script, "ip", "netns", "exec", l.space("router"), "nft", "-f", "-")
-}
-
-// within runs f on a thread inside the namespace of a role; what it opens stays there.
-func (l *lab) within(role string, f func() error) {
-	l.t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		space, err := os.Open("/run/netns/" + l.space(role))
-		if err == nil {
-			defer space.Close()
-			err = unix.Setns(int(space.Fd()), unix.CLONE_NEWNET)
-		}
-		if err == nil {
-			err = f()
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		l.t.Fatalf("in %s: %v", role, err)
-	}
-}
-
-// port opens a TCP port that hangs up on everyone.
-func (l *lab) port(role, port string) {
-	l.t.Helper()
-	l.within(role, func() error {
-		listener, err := net.Listen("tcp", net.JoinHostPort(l.address(role), port))
-		if err != nil {
-			return err
-		}
-		l.t.Cleanup(func() { listener.Close() })
-		go func() {
-			for {
-				c, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				c.Close()
-			}
-		}()
-		return nil
-	})
-}
-
-// names answers every question for an address with the target's.
-func (l *lab) names() {
-	l.t.Helper()
-	target := netip.MustParseAddr(l.address("target")).AsSlice()
-	answer := func(w dns.ResponseWriter, q *dns.Msg) {
-		m := new(dns.Msg).SetReply(q)
-		if head := (dns.RR_Header{Name: q.Question[0].Name, Class: dns.ClassINET, Ttl: 1}); q.Question[0].Qtype == dns.TypeA {
-			head.Rrtype = dns.TypeA
-			m.Answer = append(m.Answer, &dns.A{Hdr: head, A: target})
-		}
-		_ = w.WriteMsg(m) // whoever asked is gone
-	}
-	l.within("resolver", func() error {
-		c, err := net.ListenPacket("udp", net.JoinHostPort(l.address("resolver"), "53"))
-		if err != nil {
-			return err
-		}
-		srv := &dns.Server{PacketConn: c, Handler: dns.HandlerFunc(answer)}
-		go srv.ActivateAndServe()
-		l.t.Cleanup(func() { srv.Shutdown() })
-		return nil
-	})
-	dir := "/etc/netns/" + l.space("site") // where ip netns exec takes the site's resolv.conf from
-	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "resolv.conf"), []byte("nameserver "+l.address("resolver")+"\n"), 0o644)); err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { os.RemoveAll(dir) })
-}
-
 // isolationChecks are measured each five seconds: by address, by name, by echo, and a neighbour that never fails.
 var isolationChecks = []string{"addr", "name", "echo", "steady"}
 
-func (l *lab) installation() (config string) {
+// isolationConfig measures them, with what stands before the checks.
+func (l *lab) isolationConfig(head string) string {
+	at := func(role, port string) string { return net.JoinHostPort(l.address(role), port) }
+	return fmt.Sprintf(`%s
+checks:
+  - { name: addr, tcp: { address: "%s" }, every: 5s, timeout: 1s, gap: 7s }
+  - { name: name, tcp: { address: "portal.example:8080" }, every: 5s, timeout: 1s, gap: 7s }
+  - { name: echo, icmp: { host: "%s" }, every: 5s, timeout: 1s, gap: 7s }
+  - { name: steady, tcp: { address: "%s" }, every: 5s, timeout: 1s, gap: 7s }
+`, head, at("target", "8080"), l.address("target"), at("steady", "8080"))
+}
+
+// installation writes a site with a service and an agreement for each check.
+func (l *lab) installation(text string, checks []string) (config string) {
 	l.t.Helper()
 	dir := l.t.TempDir()
-	text := fmt.Sprintf(`site: here
-references: ["tcp://%s:53", "tcp://%s:443"]
-checks:
-  - { name: addr, tcp: { address: "%[3]s:8080" }, every: 5s, timeout: 1s, gap: 7s }
-  - { name: name, tcp: { address: "portal.example:8080" }, every: 5s, timeout: 1s, gap: 7s }
-  - { name: echo, icmp: { host: %[3]s }, every: 5s, timeout: 1s, gap: 7s }
-  - { name: steady, tcp: { address: "%[4]s:8080" }, every: 5s, timeout: 1s, gap: 7s }
-services:
-`, l.address("ref1"), l.address("ref2"), l.address("target"), l.address("steady"))
+	text = "site: here\n" + text + "services:\n"
 	files := map[string]string{}
 	agreements := "agreements: ["
-	for _, c := range isolationChecks {
+	for _, c := range checks {
 		text += fmt.Sprintf("  - { name: %s, checks: [%[1]s] }\n", c)
 		files[c+".yaml"] = strings.NewReplacer("agreement: quick", "agreement: "+c, "SERVICE", c).Replace(quickAgreement)
 		agreements += c + ".yaml, "
@@ -235,9 +84,39 @@ func (j *journal) find(pattern string, after time.Time) (time.Time, bool) {
 
 // watchman reads what a running process has in its ledger and says in its log.
 type watchman struct {
-	t      *testing.T
-	config string
-	log    *journal
+	t       *testing.T
+	config  string
+	checks  []string
+	log     *journal
+	process *exec.Cmd
+	started time.Time
+}
+
+// watch runs an installation at the site until everything was up once.
+func (l *lab) watch(text string, checks []string) *watchman {
+	l.t.Helper()
+	w := &watchman{t: l.t, config: l.installation(text, checks), checks: checks, log: &journal{}}
+	p := uptallyProcess("run", "-c", w.config)
+	p.Path, p.Args = mustFind(l.t, "ip"), append([]string{"ip", "netns", "exec", l.space("site")}, p.Args...)
+	p.Stderr = w.log
+	if err := p.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { p.Process.Kill() })
+	w.process, w.started = p, time.Now()
+	w.recovered(1, w.started)
+	return w
+}
+
+// stop asks the process to end, which it does cleanly.
+func (w *watchman) stop() {
+	w.t.Helper()
+	if err := w.process.Process.Signal(syscall.SIGTERM); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.process.Wait(); err != nil {
+		w.t.Errorf("stop: %v\n%s", err, w.log.String())
+	}
 }
 
 // results are those of a check in order.
@@ -304,7 +183,7 @@ func (w *watchman) until(what string, holds func() bool) {
 func (w *watchman) recovered(n int, after time.Time) {
 	w.t.Helper()
 	w.until("every check up again", func() bool {
-		for _, c := range isolationChecks {
+		for _, c := range w.checks {
 			if w.count(c, uptally.Up, after) < n {
 				return false
 			}
@@ -347,31 +226,38 @@ type phase struct {
 	cause string
 }
 
-// TestIsolation: a real process in a network of namespaces, with two references. Where the site's uplink, its resolver or its
-// gateway is cut, or one direction of the uplink, nothing is down and the account knows nothing; a target that is cut is down
-// soon; one packet in a hundred lost is no outage.
+// TestIsolation: real processes in networks of namespaces. Where the site's uplink, its resolver or its gateway is cut, or one
+// direction of the uplink, nothing is down and the account knows nothing; a target that is cut is down soon; one packet in a
+// hundred lost is no outage. Without references, gateway and resolver decide.
 func TestIsolation(t *testing.T) {
 	if testing.Short() {
-		t.Skip("five outages take a minute and a half")
+		t.Skip("outages take a minute and a half")
 	}
 	t.Parallel()
-	l := newLab(t)
+	t.Run("the site at fault, and a target", func(t *testing.T) { t.Parallel(); faults(t) })
+	t.Run("one packet in a hundred lost", func(t *testing.T) { t.Parallel(); loss(t) })
+	t.Run("no references written", func(t *testing.T) { t.Parallel(); defaults(t) })
+}
+
+// furnish lets everyone answer.
+func (l *lab) furnish() {
+	l.t.Helper()
 	l.port("ref1", "53")
 	l.port("ref2", "443")
 	l.port("target", "8080")
 	l.port("steady", "8080")
-	l.names()
-	w := &watchman{t: t, config: l.installation(), log: &journal{}}
-	p := uptallyProcess("run", "-c", w.config)
-	p.Path, p.Args = mustFind(t, "ip"), append([]string{"ip", "netns", "exec", l.space("site")}, p.Args...)
-	p.Stderr = w.log
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Process.Kill() })
-	started := time.Now()
-	w.recovered(1, started)
+	l.resolver()
+}
 
+// twoReferences are written in the configuration.
+func (l *lab) twoReferences() string {
+	return fmt.Sprintf(`references: ["tcp://%s:53", "tcp://%s:443"]`, l.address("ref1"), l.address("ref2"))
+}
+
+func faults(t *testing.T) {
+	l := newLab(t, "", false)
+	l.furnish()
+	w := l.watch(l.isolationConfig(l.twoReferences()), isolationChecks)
 	for _, ph := range []phase{
 		{"uplink cut", []string{`forward iifname "r-site" drop`, `forward oifname "r-site" drop`}, isolationChecks, "; uplink; "},
 		{"resolver cut", []string{"forward ip daddr " + l.address("resolver") + " drop"}, []string{"name"}, "; resolver; "},
@@ -381,15 +267,8 @@ func TestIsolation(t *testing.T) {
 		w.provesNothing(l, ph)
 	}
 	w.trueOutage(l)
-	w.loss(l)
-
-	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Wait(); err != nil {
-		t.Errorf("stop: %v\n%s", err, w.log.String())
-	}
-	if a := w.account("steady", started.Add(6*time.Second), time.Now()); a.Down.PointMS != 0 || a.Down.CertainMS != 0 {
+	w.stop()
+	if a := w.account("steady", w.started.Add(6*time.Second), time.Now()); a.Down.PointMS != 0 || a.Down.CertainMS != 0 {
 		t.Errorf("the neighbour: got %d ms down and %d certainly, want none in the whole test", a.Down.PointMS, a.Down.CertainMS)
 	}
 }
@@ -471,20 +350,5 @@ func (w *watchman) trueOutage(l *lab) {
 			w.t.Errorf("%s: got %d, %d and %d ms down, want certain ≤ %v ≤ possible and the point near it", c, a.Down.CertainMS, a.Down.PointMS, a.Down.PossibleMS, truth)
 		}
 		w.t.Logf("target cut: %s: truth %v, account %v", c, truth.Round(time.Millisecond), point)
-	}
-}
-
-// loss drops one packet in a hundred for fifteen seconds.
-func (w *watchman) loss(l *lab) {
-	w.t.Helper()
-	began := time.Now()
-	l.rules("forward numgen random mod 100 < 1 drop")
-	w.recovered(3, began)
-	l.rules()
-	w.recovered(1, time.Now())
-	for _, c := range isolationChecks {
-		if a := w.account(c, began, time.Now()); a.Down.PointMS != 0 || a.Down.CertainMS != 0 {
-			w.t.Errorf("1 %% loss: %s: got %d ms down, want no outage", c, a.Down.PointMS)
-		}
 	}
 }

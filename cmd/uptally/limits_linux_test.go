@@ -50,9 +50,16 @@ func TestDefaultGateway(t *testing.T) {
 		t.Errorf("got %q, want none", got)
 	}
 	const zero = "00000000000000000000000000000000"
-	v6 := zero + " 00 " + zero + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\n" +
-		zero + " 00 " + zero + " 00 20010db8000000000000000000000001 00000400 00000001 00000000 00000003 eth1\n"
-	if got := gateway6(v6); got != "2001:db8::1" {
-		t.Errorf("got %q, want 2001:db8::1; one of the local link alone cannot be probed", got)
+	route := func(gateway, link string) string {
+		return zero + " 00 " + zero + " 00 " + gateway + " 00000400 00000001 00000000 00000003 " + link + "\n"
+	}
+	for _, c := range []struct{ story, table, want string }{
+		{"none", route(zero, "lo"), ""},
+		{"a global one", route(zero, "lo") + route("20010db8000000000000000000000001", "eth1"), "2001:db8::1"},
+		{"one of the local link, as routers announce it", route("fe800000000000000000000000000001", "eth0"), "fe80::1%eth0"},
+	} {
+		if got := gateway6(c.table); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.story, got, c.want)
+		}
 	}
 }

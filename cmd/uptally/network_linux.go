@@ -11,8 +11,8 @@ import (
 // hasRoutes reports whether this system tells its routes.
 func hasRoutes() bool { return true }
 
-// defaultGateway is the address of the default gateway now, IPv4 before IPv6; empty where there is none. One that is known by its
-// local link only cannot be probed without naming the link, and counts as none.
+// defaultGateway is the address of the default gateway now, IPv4 before IPv6, with its link where it is of the link alone; empty
+// where there is none.
 func defaultGateway() string {
 	v4, _ := os.ReadFile("/proc/net/route")
 	v6, _ := os.ReadFile("/proc/net/ipv6_route")
@@ -38,7 +38,7 @@ func gateway4(table string) string {
 	return ""
 }
 
-// gateway6 reads /proc/net/ipv6_route: destination, its length, source, its length, next hop…
+// gateway6 reads /proc/net/ipv6_route: destination, its length, source, its length, next hop, four numbers, interface.
 func gateway6(table string) string {
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line)
@@ -49,9 +49,11 @@ func gateway6(table string) string {
 		if err != nil || len(b) != 16 {
 			continue
 		}
-		if a := netip.AddrFrom16([16]byte(b)); !a.IsLinkLocalUnicast() {
-			return a.String()
+		a := netip.AddrFrom16([16]byte(b))
+		if a.IsLinkLocalUnicast() {
+			a = a.WithZone(f[9])
 		}
+		return a.String()
 	}
 	return ""
 }

@@ -277,6 +277,16 @@ func TestLostAcknowledgementIsNoSecondBatch(t *testing.T) {
 	})
 }
 
+// timeless is a log without instants.
+func timeless(text *strings.Builder) *slog.Logger {
+	return slog.New(slog.NewTextHandler(text, &slog.HandlerOptions{ReplaceAttr: func(_ []string, at slog.Attr) slog.Attr {
+		if at.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return at
+	}}))
+}
+
 // Ten results fit; Append fails for a minute. Of the sixty and some slots of the minute ten keep their result; all others are
 // missed(spool_full), none is lost, and afterwards all is as before.
 func TestFullMemoryIsRecorded(t *testing.T) {
@@ -298,12 +308,7 @@ func TestFullMemoryIsRecorded(t *testing.T) {
 					seen++
 				}
 			},
-			Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, at slog.Attr) slog.Attr {
-				if at.Key == slog.TimeKey {
-					return slog.Attr{}
-				}
-				return at
-			}}))})
+			Log: timeless(&log)})
 		from, to := runFor(t, a, 2*time.Minute)
 		got := s.want(from, to, p)
 		// Results 1 to 10 fit. Append is tried after 2, 3, 5, 9, 17, 33 and 63 s and a little, and then works: 11 to 63 are

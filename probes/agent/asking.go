@@ -89,12 +89,15 @@ func (a *Agent) logTrust(t *trust, off *bool) {
 	*off = t.cut()
 }
 
-// logSurvey names the references that did not answer when the agent began. Until they do, or something beyond the site does,
-// every failure is void(local).
+// logSurvey names the references that did not answer when the agent began, and those that answered late. Until the first do, or
+// something beyond the site does, every failure is void(local); so it is where nobody ever answers promptly.
 func (a *Agent) logSurvey() {
 	for i := range a.isolation.refs {
-		if r := &a.isolation.refs[i]; r.answer != answered {
+		switch r := &a.isolation.refs[i]; {
+		case r.answer != answered:
 			a.opts.Log.Warn("reference does not answer", "site", a.opts.Site, "reference", r.name, "votes", r.votes, "reason", r.reason.String())
+		case r.late:
+			a.opts.Log.Warn("reference answers late", "site", a.opts.Site, "reference", r.name, "votes", r.votes, "want_ms", prompt)
 		}
 	}
 }

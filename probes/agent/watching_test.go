@@ -173,6 +173,26 @@ func TestCutOffIsNoOutage(t *testing.T) {
 	})
 }
 
+// A reference that is silent at the start is logged, and one that is late, since where all are every failure is void.
+func TestSurveyIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		a := start(t, Options{Plans: []uptally.Plan{offGrid("web", 5*time.Second)}, Append: (&shelf{t: t}).append, Probe: always(up(0)), Log: timeless(&log),
+			References: []Reference{
+				{Name: "prompt", Votes: true, Probe: up(900 * time.Millisecond)},
+				{Name: "late", Votes: true, Probe: up(901 * time.Millisecond)},
+				{Name: "silent", Votes: true, Probe: up(time.Hour)},
+			}})
+		runFor(t, a, 10*time.Second)
+		want := `level=WARN msg="reference answers late" site=fra1 reference=late votes=true want_ms=900
+level=WARN msg="reference does not answer" site=fra1 reference=silent votes=true reason=connect_timeout
+`
+		if log.String() != want {
+			t.Errorf("got\n%swant\n%s", log.String(), want)
+		}
+	})
+}
+
 // What the agent itself spoiled is looked at again on the next whole second, once.
 func TestSpoiledProbeIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
