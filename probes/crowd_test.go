@@ -73,11 +73,9 @@ type crowd struct {
 
 // member is one of them: a target that is up, and three that are not.
 type member struct {
-	name              string
-	up                *Prober
-	silent, shut, odd *Prober
-	settings          *Settings
-	timeout, refused  uptally.Reason
+	name                  string
+	up, silent, shut, odd *Prober
+	settings              *Settings
 }
 
 func (c *crowd) add(t *testing.T, f *fixture) {
@@ -86,7 +84,7 @@ func (c *crowd) add(t *testing.T, f *fixture) {
 		shut = f.settings(refusedAddress(t))
 	}
 	c.members = append(c.members, member{
-		name: f.name, settings: f.up, timeout: f.timeout,
+		name: f.name, settings: f.up,
 		up: f.prepared(t, f.up), silent: f.prepared(t, f.silent), shut: f.prepared(t, shut), odd: f.prepared(t, f.settings(f.garbage(t, 3))),
 	})
 }

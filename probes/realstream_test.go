@@ -67,8 +67,10 @@ func sshRows(t *testing.T, _ string) *rows {
 	rs.tcp("good", banner(address), uptally.OK)
 	rs.tcp("good, and the version sent back", TCP{Address: address, Steps: []Step{{ExpectRegexp: `^SSH-(2\.0)-.*\r\n`}, {SendGroups: "SSH-${1}-uptally\r\n"}, {Expect: "curve25519"}}}, uptally.OK)
 	rs.tcp("refused: nothing listens", banner(refused), uptally.ConnectRefused)
-	rs.tcp("reset at the first byte", flawed(flaw{then: resets}, "reset"), uptally.ConnectReset)
-	rs.tcp("reset in the banner", flawed(flaw{passed: 5, then: resets}, "reset"), uptally.ReplyMismatch)
+	// The server speaks first: the client must have seen that it is connected before.
+	const seen = 150 * time.Millisecond
+	rs.tcp("reset at the first byte", flawed(flaw{delay: seen, then: resets}, "reset"), uptally.ConnectReset)
+	rs.tcp("reset in the banner", flawed(flaw{delay: seen, passed: 5, then: resets}, "reset"), uptally.ReplyMismatch)
 	rs.tcp("closed at the first byte", flawed(flaw{then: closes}, "closed"), uptally.ConnectionClosed)
 	rs.tcp("closed in the banner", flawed(flaw{passed: 5, then: closes}, "closed"), uptally.ReplyMismatch)
 	rs.tcp("stalled", flawed(flaw{then: stalls}, "stalled"), uptally.ReplyTimeout)
@@ -120,8 +122,9 @@ func mailRows(t *testing.T, certs string) *rows {
 	rs.tcp("TLS 1.3 only, and any from 1.2 is fine", at(mail.modern, nil), uptally.OK)
 
 	rs.tcp("refused: nothing listens", at(refused, nil), uptally.ConnectRefused)
-	rs.tcp("reset at the first byte", flawed(flaw{then: resets}, "reset"), uptally.ConnectReset)
-	rs.tcp("reset in the greeting", flawed(flaw{passed: 4, then: resets}, "reset"), uptally.ReplyMismatch)
+	const seen = 150 * time.Millisecond // as with OpenSSH
+	rs.tcp("reset at the first byte", flawed(flaw{delay: seen, then: resets}, "reset"), uptally.ConnectReset)
+	rs.tcp("reset in the greeting", flawed(flaw{delay: seen, passed: 4, then: resets}, "reset"), uptally.ReplyMismatch)
 	rs.tcp("reset in the handshake", flawed(flaw{passed: 350, then: resets}, "reset"), uptally.ConnectReset)
 	rs.tcp("closed at the first byte", flawed(flaw{then: closes}, "closed"), uptally.ConnectionClosed)
 	rs.tcp("closed in the handshake", flawed(flaw{passed: 350, then: closes}, "closed"), uptally.TLSHandshake)
