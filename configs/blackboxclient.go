@@ -132,9 +132,7 @@ func (c *carrier) proxy(out *probes.HTTP, h blackboxHTTP) {
 		u.User = nil
 		p.URL = u.String()
 	}
-	for _, name := range strings.FieldsFunc(h.NoProxy, func(r rune) bool { return r == ',' || r == ' ' }) {
-		p.NoProxy = append(p.NoProxy, name)
-	}
+	p.NoProxy = strings.FieldsFunc(h.NoProxy, func(r rune) bool { return r == ',' || r == ' ' })
 	for _, name := range sortedKeys(h.ConnectHeaders) {
 		for i, v := range h.ConnectHeaders[name] {
 			p.ConnectHeaders = append(p.ConnectHeaders, probes.Header{Name: name, Secret: c.secret(item("proxy_connect_header."+name, i), v)})
@@ -144,5 +142,4 @@ func (c *carrier) proxy(out *probes.HTTP, h blackboxHTTP) {
 		c.note(Differs, "skip_resolve_phase_with_proxy", "blackbox_exporter resolves the target's name before it asks the proxy; here the proxy does, unless resolve: agent is added, which needs a proxy that allows CONNECT")
 	}
 	out.Proxy = p
-	p.NoProxy = slices.Clip(p.NoProxy)
 }
