@@ -212,7 +212,7 @@ func TestManualOfProbesHasSoundChecks(t *testing.T) {
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if problems, notes := Review(path); len(problems)+len(notes) > 0 {
+	if problems, notes := Validate(path); len(problems)+len(notes) > 0 {
 		t.Errorf("got %v and %v", problems, notes)
 	}
 }

@@ -29,7 +29,7 @@ func problemsOf(t *testing.T, file string) string {
 	case strings.HasSuffix(file, ".ics"):
 		_, err = LoadWork(file, nil, agreements.Interval{From: agreements.Ever, To: agreements.Forever})
 	default:
-		err = orNil(Validate(file))
+		err = orNil(validated(file))
 	}
 	if err == nil {
 		return ""

@@ -31,14 +31,9 @@ func kinds() []kind {
 }
 
 // Validate returns every problem of the files, sorted: installations, agreements, calendars and facts, told apart by their
-// top-level keys, with whatever files they name. A file that one of the others names is judged where it is named.
-func Validate(paths ...string) []Problem {
-	ps, _ := Review(paths...)
-	return ps
-}
-
-// Review is Validate with the remarks that are no problems, one line each.
-func Review(paths ...string) (problems []Problem, notes []string) {
+// top-level keys, with whatever files they name. A file that one of the others names is judged where it is named. The notes
+// are remarks about what is no problem, one line each.
+func Validate(paths ...string) (problems []Problem, notes []string) {
 	type work struct {
 		d    *document
 		rank int

@@ -139,7 +139,7 @@ func TestManualDraft(t *testing.T) {
 	}
 	t.Chdir(write(t, map[string]string{"draft.yaml": m[1]}))
 	var got strings.Builder
-	for _, p := range Validate("draft.yaml") {
+	for _, p := range validated("draft.yaml") {
 		fmt.Fprintln(&got, p)
 	}
 	if got.String() != m[2] {

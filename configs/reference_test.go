@@ -38,7 +38,7 @@ func TestReferences(t *testing.T) {
 		if plan := fmt.Sprint(got.Checks[0].Plan.References); plan != c.plan {
 			t.Errorf("got %s in the plan, want %s", plan, c.plan)
 		}
-		problems, notes := Review(path)
+		problems, notes := Validate(path)
 		if len(problems) != 0 || len(notes) != c.notes {
 			t.Errorf("%q: got problems %v and remarks %q, want none and %d", c.written, problems, notes, c.notes)
 		}
@@ -53,7 +53,7 @@ func TestReferencesThatAreNone(t *testing.T) {
 	}
 	dir := write(t, map[string]string{"uptally.yaml": text + "  - \"icmp://192.0.2.1\"\n  - \"icmp://192.0.2.1\"" + referenceChecks})
 	var got, want []string
-	for _, p := range Validate(filepath.Join(dir, "uptally.yaml")) {
+	for _, p := range validated(filepath.Join(dir, "uptally.yaml")) {
 		got = append(got, p.Problem.String())
 	}
 	for i, b := range bad {

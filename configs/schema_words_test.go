@@ -108,7 +108,7 @@ func problemsOfValue(t *testing.T, v any) []Problem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Validate(filepath.Join(write(t, map[string]string{"a.yaml": string(text)}), "a.yaml"))
+	return validated(filepath.Join(write(t, map[string]string{"a.yaml": string(text)}), "a.yaml"))
 }
 
 func TestPlainFilesAreSound(t *testing.T) {

@@ -7,24 +7,6 @@ import (
 	"github.com/uptally/uptally/probes"
 )
 
-// settingsName stands where a problem names its file.
-const settingsName = "settings"
-
-// ParseSettings reads one kind of probe as it stands in a check, such as `http: { url: "https://portal.example.com/" }`,
-// as strictly as a file. The error is a *ProblemsError with everything wrong; its file is "settings".
-func ParseSettings(text string) (probes.Settings, error) {
-	var s probes.Settings
-	d := parse(settingsName, []byte(text))
-	d.decode(&s)
-	for _, problem := range s.Validate() {
-		d.report(problem)
-	}
-	if err := orNil(d.problems); err != nil {
-		return probes.Settings{}, err
-	}
-	return s, nil
-}
-
 // ExtendSettings reads further settings of the one kind that s has, such as `status: [200, 301]`, over those it has
 // already: a list replaces, a block such as tls is completed. They are read as strictly as a file; whether they fit one
 // another, Validate says once all are read. The error is a *ProblemsError whose file is name, without a line where text

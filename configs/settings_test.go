@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
-	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/probes"
 )
 
@@ -43,32 +42,6 @@ func only(s *probes.Settings) (name string, kind, field reflect.Value) {
 		}
 	}
 	return "", reflect.Value{}, reflect.Value{}
-}
-
-func TestParseSettings(t *testing.T) {
-	got, err := ParseSettings(`http: { url: "https://portal.example.com/", status: [200, 301], max_response_time: 2s }`)
-	want := probes.Settings{HTTP: &probes.HTTP{URL: "https://portal.example.com/", Status: []string{"200", "301"}, Reach: probes.Reach{MaxResponseTime: 2 * uptally.Second}}}
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
-	for _, tt := range []struct{ story, text, want string }{
-		{"an unknown key", `http: { url: "https://a.test/", stauts: [200] }`, `settings:1: http.stauts: got "stauts", want a known key, perhaps status`},
-		{"two kinds", "tcp: { address: \"a.test:1\" }\nicmp: { host: a.test }", `settings:1: got "tcp, icmp", want exactly one of http, tcp, icmp and dns`},
-		{"nothing", "", `settings:1: got nothing, want one YAML document; the file is empty`},
-		{"wrong in two places", "icmp:\n  count: many\n  size: 3", `settings:2: icmp.count: got "many", want a whole number
-settings:2: icmp.host: got nothing, want a name or an address, such as 192.0.2.1
-settings:3: icmp.size: got "3", want a number from 24 to 65507`},
-	} {
-		t.Run(tt.story, func(t *testing.T) {
-			s, err := ParseSettings(tt.text)
-			if err == nil || s.Kind() != "" {
-				t.Fatalf("got %v and %v", s, err)
-			}
-			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
 }
 
 func TestExtendSettings(t *testing.T) {

@@ -14,7 +14,7 @@ func validateCommand(s streams) *cobra.Command {
 		Short: "print every problem of installation, agreement, calendar and facts files; needs no network and no rights",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
-			problems, notes := configs.Review(files...)
+			problems, notes := configs.Validate(files...)
 			for _, p := range problems {
 				fmt.Fprintln(s.out, p)
 			}
