@@ -208,6 +208,9 @@ func equal(a, b map[string]int) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 
 // The oldest result waits one second, a thousand do not wait; numbers count from 1.
 func TestCommitInterval(t *testing.T) {
+	if racing {
+		t.Skip("1,500 goroutines of one virtual instant break a check of the detector's own (tsan_rtl.cpp:346) in one of five runs")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{t: t}
 		var plans []uptally.Plan
