@@ -89,8 +89,6 @@ func TestSharedSocketsOverIPv6(t *testing.T) {
 	}
 }
 
-func portOfAddress(address string) string { _, port, _ := net.SplitHostPort(address); return port }
-
 // TestSharedSocketsAreReplaced: an old socket gives way to a new one, is closed once its last question is over, and serves
 // those under way until then.
 func TestSharedSocketsAreReplaced(t *testing.T) {

@@ -390,3 +390,5 @@ func answer(t testing.TB, q *dns.Msg, rcode int, records ...string) []byte {
 	}
 	return b
 }
+
+func portOfAddress(address string) string { _, port, _ := net.SplitHostPort(address); return port }

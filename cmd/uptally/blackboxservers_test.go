@@ -363,7 +363,7 @@ func bothPorts(t *testing.T) (net.PacketConn, net.Listener) {
 // refusing is an address that nobody listens at while the test lasts: it is taken.
 func refusing(t *testing.T) string {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
