@@ -39,6 +39,26 @@ func (r *readStmts) prepare(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// Runs folds days and passes the response times over.
+func (s *SQLite) Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error) {
+	whole, err := s.Days(ctx, check, site, from, to)
+	var days []uptally.Day
+	for _, d := range whole {
+		d.RTT = nil
+		days = append(days, d)
+	}
+	return days, err
+}
+
+// Heads folds days and makes their heads.
+func (s *SQLite) Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error) {
+	days, err := s.Days(ctx, check, site, from, to)
+	if err != nil {
+		return nil, err
+	}
+	return headsOf(days)
+}
+
 // nextDay returns the first day with a batch of a site, from ≤ day < to.
 func (s *SQLite) nextDay(ctx context.Context, site uptally.ID, from, to int32) (day int32, found bool, err error) {
 	err = s.reads.nextDay.QueryRowContext(ctx, int64(site), from, to).Scan(&day)
