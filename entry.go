@@ -9,7 +9,7 @@ type Entry struct {
 	RecordedAt int64
 	// By names the person.
 	By string
-	// Kind is "maintenance", "exclusion" or "cause"; Data is that kind's JSON (see agreements).
+	// Kind is "maintenance", "exclusion", "import"…; Data is that kind's JSON (see agreements).
 	Kind string
 	Data []byte
 }

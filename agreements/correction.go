@@ -22,9 +22,9 @@ func (r replacement) why() string {
 }
 
 // inForce returns the entries that hold, in order of recording whatever order they came in, and those that a later one
-// replaces. A correction that is replaced itself does not bring back what it corrected: whoever wants that records it anew.
+// replaces. Imports are passed over. A correction that is replaced itself does not bring back what it corrected: whoever wants that records it anew.
 func inForce(entries []Recorded) (held []Recorded, replaced []replacement) {
-	entries = slices.Clone(entries)
+	entries = slices.DeleteFunc(slices.Clone(entries), func(r Recorded) bool { return r.Kind == KindImport })
 	slices.SortStableFunc(entries, func(a, b Recorded) int {
 		return cmp.Or(cmp.Compare(a.RecordedAt, b.RecordedAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Kind, b.Kind),
 			cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), bytes.Compare(EncodeEntry(a.EntryText), EncodeEntry(b.EntryText)))

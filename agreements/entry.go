@@ -24,7 +24,7 @@ const (
 	KindWithdrawal  = "withdrawal"
 )
 
-// Kinds returns the kinds of entries in the order of the manual.
+// Kinds returns the kinds of entries that people record, in the order of the manual.
 func Kinds() []string {
 	return []string{KindMaintenance, KindExclusion, KindCause, KindReport, KindAffected, KindInService, KindWithdrawal}
 }
@@ -78,8 +78,13 @@ func EncodeEntry(t EntryText) []byte {
 
 // DecodeEntry reads an entry's text. It is strict: an unknown kind or field, text after the object, an end that is not
 // after the start, a field of another kind and a kind without what it is for are errors that name the entry.
+// An entry of KindImport is read as DecodeImport reads it, and has no text of a person.
 func DecodeEntry(e uptally.Entry) (Recorded, error) {
 	r := Recorded{Entry: e}
+	if e.Kind == KindImport {
+		_, err := DecodeImport(e)
+		return r, err
+	}
 	d := json.NewDecoder(bytes.NewReader(e.Data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r.EntryText); err != nil {

@@ -215,6 +215,9 @@ func replaceable(ctx context.Context, data string, id int64) error {
 		if err == nil && r.Replaces == id {
 			return fmt.Errorf("replace entry %d: got entry %d that replaces it already, want the number of that one", id, e.ID)
 		}
+		if e.ID == id && e.Kind == agreements.KindImport {
+			return fmt.Errorf("replace entry %d: got an import: what it stored stays, and statements name it", id)
+		}
 		found = found || e.ID == id
 	}
 	if !found {
