@@ -66,7 +66,7 @@ func (b Batch) AppendBinary(dst []byte) ([]byte, error) {
 		w = appendCheck(w, b.Day, rest[:n])
 		rest = rest[n:]
 	}
-	w = appendCRC(w, len(dst))
+	w = AppendCRC(w, len(dst))
 	if n := len(w) - len(dst); n > MaxBatch {
 		return dst, fmt.Errorf("encode batch: got %d bytes, want at most %d", n, MaxBatch)
 	}

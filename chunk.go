@@ -99,7 +99,7 @@ func (h Head) AppendBinary(dst []byte) ([]byte, error) {
 	}
 	w := h.appendChunk(dst)
 	w = append(w, h.Digest[:]...)
-	return appendCRC(w, len(dst)), nil
+	return AppendCRC(w, len(dst)), nil
 }
 
 // appendChunk appends the part of the head that the digest covers.
@@ -137,7 +137,7 @@ func (h Head) appendChunk(dst []byte) []byte {
 func (d Day) AppendBody(dst []byte) []byte {
 	from := len(dst)
 	dst = append(dst, bodyVersion)
-	return appendCRC(d.appendTimes(dst), from)
+	return AppendCRC(d.appendTimes(dst), from)
 }
 
 // appendTimes appends the payload of the body.

@@ -28,8 +28,8 @@ func CRC(data []byte) (crc uint32, sound bool) {
 	return crc, crc == castagnoli(data[:n])
 }
 
-// appendCRC appends the CRC-32C of dst[from:].
-func appendCRC(dst []byte, from int) []byte {
+// AppendCRC appends the CRC-32C of dst[from:], as CRC reads it.
+func AppendCRC(dst []byte, from int) []byte {
 	return binary.BigEndian.AppendUint32(dst, castagnoli(dst[from:]))
 }
 
