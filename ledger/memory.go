@@ -340,15 +340,20 @@ func (m *Memory) Batches(_ context.Context, f func(Incoming) error) error {
 func (m *Memory) Taken(_ context.Context, agent, epoch uint64) ([][2]uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return rangesOf(m.taken[[2]uint64{agent, epoch}]), nil
+}
+
+// rangesOf joins numbers to ascending ranges.
+func rangesOf(numbers map[uint64]bool) [][2]uint64 {
 	var ranges [][2]uint64
-	for _, seq := range slices.Sorted(maps.Keys(m.taken[[2]uint64{agent, epoch}])) {
+	for _, seq := range slices.Sorted(maps.Keys(numbers)) {
 		if n := len(ranges); n > 0 && ranges[n-1][1]+1 == seq {
 			ranges[n-1][1] = seq
 		} else {
 			ranges = append(ranges, [2]uint64{seq, seq})
 		}
 	}
-	return ranges, nil
+	return ranges
 }
 
 // Drop forgets sealed days.
