@@ -37,19 +37,21 @@ var rooms = []room{
 	{"configs", []string{"", "probes", "probes/schedule", "agreements", "agreements/recurrence"}, "texts become their settings"},
 	{"ledger", []string{""}, "stores bytes of the vocabulary"},
 	{"ledger/ledgertest", []string{"", "ledger"}, "the stories every engine must pass"},
+	{"ledger/export", []string{"", "ledger"}, "evidence for anybody's analysis: rows of names, no figure of an account"},
 	{"server", []string{"", "probes/schedule", "probes/focus", "ledger", "agreements"}, "the agents' other end"},
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
-	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "agreements", "agreements/recurrence", "configs", "ledger", "server", "statements", "exporter", "dashboards"}, "wiring"},
+	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/export", "server", "statements", "exporter", "dashboards"}, "wiring"},
 }
 
 // testOnly is what tests may import besides.
 var testOnly = map[string][]string{
-	"dashboards":   {"exporter", "", "agreements"},
-	"ledger":       {"ledger/ledgertest"},
-	"probes/focus": {"probes/schedule", "agreements"}, // the simulation: real slots, real accounts
-	"server":       {"ledger/ledgertest"},
+	"dashboards":    {"exporter", "", "agreements"},
+	"ledger":        {"ledger/ledgertest"},
+	"ledger/export": {"ledger/ledgertest"},
+	"probes/focus":  {"probes/schedule", "agreements"}, // the simulation: real slots, real accounts
+	"server":        {"ledger/ledgertest"},
 }
 
 type pkg struct {
@@ -133,6 +135,7 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 		"github.com/spf13/cobra":                   {"cmd/uptally"},
 		"go.yaml.in/yaml/v4":                       {"configs"},
 		"modernc.org/sqlite":                       {"ledger"},
+		"github.com/parquet-go/parquet-go":         {"ledger/export"},
 	}
 	for _, p := range packages(t) {
 		dir, _ := folder(p.ImportPath)

@@ -18,6 +18,7 @@ const maxRTT = uptally.DayMillis * 1000
 type resultRow struct {
 	check, site string
 	at          int64
+	late        int32
 	reason      uptally.Reason
 	rtt         int64
 	line        int
@@ -29,11 +30,21 @@ type resultRow struct {
 // A detail that is a reason of the outcome, alone or before a semicolon, is the result's reason; a failure without one is
 // unstated, and void and missed rows need one. Two rows about one slot are a problem, whether they agree or not. The
 // error is a *ProblemsError.
+//
+// What `uptally export results` writes is read too: its columns late_ms and reason speak for themselves, and a slot that is
+// unknown for a conflict stays so.
 func LoadResults(path string) ([]agreements.Evidence, error) {
-	t := &table{file: path, header: []string{"check", "site", "at", "outcome", "response_us", "detail"}}
+	t := &table{
+		file: path, header: []string{"check", "site", "at", "outcome", "response_us", "detail"},
+		or: []string{"check", "site", "at", "late_ms", "sent", "outcome", "reason", "response_us", "detail"},
+	}
 	var rows []resultRow
 	t.rows(func(line int, row []string) {
-		if r, ok := t.resultRow(line, row); ok {
+		read := t.resultRow
+		if len(row) == len(t.or) {
+			read = t.exportedRow
+		}
+		if r, ok := read(line, row); ok {
 			rows = append(rows, r)
 		}
 	})
@@ -49,12 +60,34 @@ func (t *table) resultRow(line int, row []string) (resultRow, bool) {
 	at, ok := t.instant(line, "at", row[2])
 	r.at = at
 	r.reason = t.reason(line, row[3], row[5])
-	us, err := strconv.ParseUint(row[4], 10, 63)
-	r.rtt = int64(us)
-	if err != nil || us > maxRTT {
-		t.wrong(line, "response_us", shown(row[4]), "microseconds as a whole number, 0 where there was no response")
-	}
+	r.rtt = t.responseTime(line, row[4])
 	return r, ok
+}
+
+// exportedRow reads a row as package ledger/export writes it.
+func (t *table) exportedRow(line int, row []string) (resultRow, bool) {
+	r := resultRow{line: line, check: t.name(line, "check", row[0]), site: t.name(line, "site", row[1])}
+	at, ok := t.instant(line, "at", row[2])
+	sent, okSent := t.instant(line, "sent", row[4])
+	late, err := strconv.ParseUint(row[3], 10, 31)
+	if err != nil || ok && okSent && sent-at != int64(late) {
+		t.wrong(line, "late_ms", shown(row[3]), "whole milliseconds, those from at to sent")
+	}
+	r.at, r.late = at, int32(late)
+	r.reason, err = uptally.ParseReason(row[6])
+	if o := r.reason.Outcome(); err != nil || o.String() != row[5] || o == uptally.Unknown && r.reason != uptally.Conflict {
+		t.wrong(line, "reason", shown(row[6]), "a reason of the outcome beside it, such as connect_refused of down; of unknown, conflict")
+	}
+	r.rtt = t.responseTime(line, row[7])
+	return r, ok && okSent
+}
+
+func (t *table) responseTime(line int, text string) int64 {
+	us, err := strconv.ParseUint(text, 10, 63)
+	if err != nil || us > maxRTT {
+		t.wrong(line, "response_us", shown(text), "microseconds as a whole number, 0 where there was no response")
+	}
+	return int64(us)
 }
 
 // reason joins an outcome and the detail beside it.
@@ -116,8 +149,8 @@ func (t *table) evidence(rows []resultRow) []agreements.Evidence {
 			e.Sites = append(e.Sites, agreements.SiteRuns{Site: r.site})
 		}
 		s := &e.Sites[len(e.Sites)-1]
-		s.Runs = append(s.Runs, uptally.Run{At: r.at, N: 1, Reason: r.reason})
-		day = append(day, uptally.Result{Slot: uptally.Slot{Check: uptally.IDOf(r.check), Site: uptally.IDOf(r.site), At: r.at}, Reason: r.reason, RTT: r.rtt})
+		s.Runs = append(s.Runs, uptally.Run{At: r.at, N: 1, Late: r.late, Reason: r.reason})
+		day = append(day, uptally.Result{Slot: uptally.Slot{Check: uptally.IDOf(r.check), Site: uptally.IDOf(r.site), At: r.at}, Late: r.late, Reason: r.reason, RTT: r.rtt})
 		last = r
 	}
 	fold()

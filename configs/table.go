@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/uptally/uptally"
@@ -18,6 +19,7 @@ const maxRowProblems = 1000
 type table struct {
 	file     string
 	header   []string
+	or       []string // another header that the file may have; header once it has
 	csv      *csv.Reader
 	problems []Problem
 }
@@ -50,6 +52,9 @@ func (t *table) read(r io.Reader, each func(line int, row []string)) {
 		line, _ := t.csv.FieldPos(0)
 		if first {
 			row[0] = strings.TrimPrefix(row[0], "\ufeff")
+		}
+		if first && t.or != nil && slices.Equal(row, t.or) {
+			t.header = t.or
 		}
 		switch {
 		case first && strings.Join(row, ",") != strings.Join(t.header, ","):
