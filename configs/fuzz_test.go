@@ -79,7 +79,7 @@ func FuzzTables(f *testing.F) {
 				}
 			}
 		}
-		rs := &table{file: "r.csv", header: []string{"check", "site", "at", "outcome", "response_us", "detail"}}
+		rs := resultsTable("r.csv")
 		var results []resultRow
 		rs.read(strings.NewReader(string(data)), func(line int, row []string) {
 			if r, ok := rs.resultRow(line, row); ok {

@@ -160,3 +160,23 @@ func TestLoadResultsKeepsResponseTimes(t *testing.T) {
 		t.Errorf("got %v in %d days, want %v in 3", times, len(got[0].Days), want)
 	}
 }
+
+// What uptally export results writes keeps what the other form cannot say: lateness, and that a slot has two results.
+func TestLoadExportedResults(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results.csv")
+	text := "check,site,at,late_ms,sent,outcome,reason,response_us,detail\n" +
+		"home,fra1,1970-01-01T00:00:00.000Z,0,1970-01-01T00:00:00.000Z,up,ok,45000,\n" +
+		"home,fra1,1970-01-01T00:01:00.000Z,1250,1970-01-01T00:01:01.250Z,down,connect_refused,0,\"dial tcp, refused\"\n" +
+		"home,fra1,1970-01-01T00:02:00.000Z,0,1970-01-01T00:02:00.000Z,unknown,conflict,0,\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LoadResults(file)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	want := []uptally.Run{{N: 1}, {At: 60_000, N: 1, Late: 1_250, Reason: uptally.ConnectRefused}, {At: 120_000, N: 1, Reason: uptally.Conflict}}
+	if !reflect.DeepEqual(got[0].Sites[0].Runs, want) || !reflect.DeepEqual(got[0].Days[0].Runs, want) {
+		t.Errorf("got %v and %v, want %v", got[0].Sites[0].Runs, got[0].Days[0].Runs, want)
+	}
+}

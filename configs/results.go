@@ -34,17 +34,10 @@ type resultRow struct {
 // What `uptally export results` writes is read too: its columns late_ms and reason speak for themselves, and a slot that is
 // unknown for a conflict stays so.
 func LoadResults(path string) ([]agreements.Evidence, error) {
-	t := &table{
-		file: path, header: []string{"check", "site", "at", "outcome", "response_us", "detail"},
-		or: []string{"check", "site", "at", "late_ms", "sent", "outcome", "reason", "response_us", "detail"},
-	}
+	t := resultsTable(path)
 	var rows []resultRow
 	t.rows(func(line int, row []string) {
-		read := t.resultRow
-		if len(row) == len(t.or) {
-			read = t.exportedRow
-		}
-		if r, ok := read(line, row); ok {
+		if r, ok := t.resultRow(line, row); ok {
 			rows = append(rows, r)
 		}
 	})
@@ -55,7 +48,17 @@ func LoadResults(path string) ([]agreements.Evidence, error) {
 	return evidence, nil
 }
 
+func resultsTable(path string) *table {
+	return &table{
+		file: path, header: []string{"check", "site", "at", "outcome", "response_us", "detail"},
+		or: []string{"check", "site", "at", "late_ms", "sent", "outcome", "reason", "response_us", "detail"},
+	}
+}
+
 func (t *table) resultRow(line int, row []string) (resultRow, bool) {
+	if len(row) == len(t.or) {
+		return t.exportedRow(line, row)
+	}
 	r := resultRow{line: line, check: t.name(line, "check", row[0]), site: t.name(line, "site", row[1])}
 	at, ok := t.instant(line, "at", row[2])
 	r.at = at
