@@ -93,6 +93,7 @@ func sample(t *testing.T) *Exporter {
 				},
 			},
 			Ledger: &LedgerNumbers{Batches: 3, Results: 6, AppendTime: 4500 * time.Microsecond, LastAppend: noon + 250, Waiting: 1},
+			Sealer: &SealerNumbers{Final: 7, Again: 2, Provisional: 1, Results: 90_000, Took: 1250 * time.Millisecond, Errors: 1, Stale: 3, Since: noon - 43_200_000, Late: 4},
 		}
 	}})
 	mustSet(t, e, Series{"portal-home", "fra1"}, Series{"portal-home", "ams1"}, Series{"portal-dns", "fra1"})

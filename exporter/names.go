@@ -54,6 +54,12 @@ const (
 	ledgerAppend
 	ledgerLast
 	ledgerWaiting
+	ledgerSeals
+	ledgerSealed
+	ledgerSealTime
+	ledgerSealLost
+	ledgerUnsealed
+	ledgerLate
 
 	availability
 	target
@@ -127,6 +133,18 @@ var table = [families]Metric{
 		"When the last append was on stable storage, in seconds since 1970; absent before the first."},
 	ledgerWaiting: {"uptally_ledger_waiting_results", "gauge", "results", nil,
 		"Results taken and not yet on stable storage."},
+	ledgerSeals: {"uptally_ledger_seals_total", "counter", "days", []string{"kind"},
+		"Days of a site sealed by this process: for good (kind final), again because results came later (again), or before they were over (provisional)."},
+	ledgerSealed: {"uptally_ledger_sealed_results_total", "counter", "results", nil,
+		"Results that these seals moved from the log into days, about: as many as were there when the day was listed."},
+	ledgerSealTime: {"uptally_ledger_seal_seconds_total", "counter", "seconds", nil,
+		"Time spent in sealing, failures included."},
+	ledgerSealLost: {"uptally_ledger_seal_failures_total", "counter", "times", []string{"cause"},
+		"How often the ledger could not list or seal days (cause error), or another server was faster (stale). Each is tried again."},
+	ledgerUnsealed: {"uptally_ledger_unsealed_since_timestamp_seconds", "gauge", "seconds", nil,
+		"Since when the oldest day has waited to be sealed, in seconds since 1970: its end, or when late results were first seen; absent where none waits."},
+	ledgerLate: {"uptally_ledger_late_changes_total", "counter", "days", nil,
+		"Days of a check at a site that late results changed after they had been sealed for good."},
 
 	availability: {"uptally_agreement_availability_ratio", "gauge", "share of one", []string{"agreement", "service", "bound"},
 		"Availability of the running period to date by the agreement's terms: the point figure (bound point) and its bounds (low, high); absent where nothing is eligible or measured."},

@@ -12,6 +12,7 @@ type Numbers struct {
 	Scheduler *SchedulerNumbers
 	Agent     *AgentNumbers
 	Ledger    *LedgerNumbers
+	Sealer    *SealerNumbers
 }
 
 // SchedulerNumbers is the scheduler's part.
@@ -62,6 +63,21 @@ type LedgerNumbers struct {
 	Waiting int
 }
 
+// SealerNumbers is the part of what seals days.
+type SealerNumbers struct {
+	// Final, Again and Provisional are site days sealed for good, again because of late results, and before they were over.
+	Final, Again, Provisional uint64
+	// Results were folded into them; Took is the time that all tries took.
+	Results uint64
+	Took    time.Duration
+	// Errors and Stale are tries that failed, and that another server was faster than.
+	Errors, Stale uint64
+	// Since is when the oldest day that waits began to, in milliseconds UTC; 0 where none does.
+	Since int64
+	// Late is how many series' days late results changed.
+	Late uint64
+}
+
 func (n Numbers) block() block {
 	var b block
 	if s := n.Scheduler; s != nil {
@@ -83,6 +99,9 @@ func (n Numbers) block() block {
 			b.gauge(ledgerLast, seconds(l.LastAppend))
 		}
 		b.gauge(ledgerWaiting, float64(l.Waiting))
+	}
+	if s := n.Sealer; s != nil {
+		s.add(&b)
 	}
 	return b
 }
@@ -107,6 +126,20 @@ func (a *AgentNumbers) add(b *block) {
 	for _, name := range slices.Sorted(maps.Keys(i.References)) {
 		b.gauge(referenceUp, asFlag(i.References[name]), name)
 	}
+}
+
+func (s *SealerNumbers) add(b *block) {
+	b.count(ledgerSeals, s.Final, "final")
+	b.count(ledgerSeals, s.Again, "again")
+	b.count(ledgerSeals, s.Provisional, "provisional")
+	b.count(ledgerSealed, s.Results)
+	b.gauge(ledgerSealTime, s.Took.Seconds())
+	b.count(ledgerSealLost, s.Errors, "error")
+	b.count(ledgerSealLost, s.Stale, "stale")
+	if s.Since != 0 {
+		b.gauge(ledgerUnsealed, seconds(s.Since))
+	}
+	b.count(ledgerLate, s.Late)
 }
 
 func asFlag(on bool) float64 {
