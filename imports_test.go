@@ -36,13 +36,14 @@ var rooms = []room{
 	{"agreements/recurrence", []string{"", "agreements"}, "pure: rules of imported calendars in, instants out"},
 	{"configs", []string{"", "probes", "probes/schedule", "agreements", "agreements/recurrence"}, "texts become their settings"},
 	{"ledger", []string{""}, "stores bytes of the vocabulary"},
+	{"ledger/history", []string{""}, "what others recorded becomes batches; where they are stored is not its business"},
 	{"ledger/ledgertest", []string{"", "ledger"}, "the stories every engine must pass"},
 	{"ledger/export", []string{"", "ledger"}, "evidence for anybody's analysis: rows of names, no figure of an account"},
 	{"server", []string{"", "probes/schedule", "probes/focus", "ledger", "agreements"}, "the agents' other end"},
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
-	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/export", "server", "statements", "exporter", "dashboards"}, "wiring"},
+	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
 }
 
 // testOnly is what tests may import besides.

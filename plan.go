@@ -46,6 +46,9 @@ type Plan struct {
 	// References are the reference targets probed beside a failure, as written, at every site; empty: the site's own
 	// defaults. See docs/measuring.md, "Isolation".
 	References []string `json:"references,omitempty"`
+	// Imported says that another program measured, and that what it recorded was imported: the instants of its results are its
+	// slots, so that Every is the spacing it kept mostly, and no grid.
+	Imported bool `json:"imported,omitempty"`
 }
 
 // Rank returns the place of a site in the written list, from 0, or -1 for a site that the plan does not name.

@@ -59,11 +59,15 @@ func inForceUntil(plans []uptally.Plan, k int) int64 {
 // With focus the first site to see it looks no later than I/n after it began, is suspicious within 1 s, and all sites look
 // from the next whole second on, m times: I/n + (m−1)·1 s + 2 s. Without focus each site of the quorum must see it in m of its
 // slots: (m−1)·I + q·I/n. The sites of a cron plan probe together, so that there I stands for I/n and for q·I/n; it has no
-// interval of its own, and its gap is 2.5 of them. Source: docs/measuring.md, "What the bounds assume".
+// interval of its own, and its gap is 2.5 of them. How the sites of an imported plan were staggered nobody knows: they too may
+// have probed together. Source: docs/measuring.md, "What the bounds assume".
 func blind(p uptally.Plan) int64 {
 	every, n, m := p.Every, int64(len(p.Sites)), int64(p.Confirm)
 	if every == 0 {
 		every, n = p.Gap*2/5, 1
+	}
+	if p.Imported {
+		n = 1
 	}
 	if p.Focus {
 		return (every+n-1)/n + (m-1)*1000 + 2000

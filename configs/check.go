@@ -169,8 +169,8 @@ func (m ids) claim(id uptally.ID, name string) string {
 	return ""
 }
 
-// claimAll demands an ID of its own for every check and every site.
-func claimAll(d *document, checks []Check) {
+// claimAll demands an ID of its own for every check, those that are history included, and every site.
+func claimAll(d *document, checks []Check, history []string) {
 	names, sites := ids{}, ids{}
 	for i, c := range checks {
 		if other := names.claim(uptally.IDOf(c.Plan.Check), c.Plan.Check); other != "" {
@@ -180,6 +180,11 @@ func claimAll(d *document, checks []Check) {
 			if other := sites.claim(uptally.IDOf(s), s); other != "" {
 				d.complain(item(join(item("checks", i), "sites"), j), "another name; its number is that of "+other)
 			}
+		}
+	}
+	for i, name := range history {
+		if other := names.claim(uptally.IDOf(name), name); other != "" {
+			d.complain(item("history", i), "another name; its number is that of "+other)
 		}
 	}
 }

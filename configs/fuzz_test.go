@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/uptally/uptally"
 )
 
 // seeds adds every shipped and every defective file that matches.
@@ -86,7 +88,19 @@ func FuzzTables(f *testing.F) {
 				results = append(results, r)
 			}
 		})
+		results = rs.slots(results)
 		rs.evidence(results)
+		for _, r := range rs.records(results) {
+			if len(rs.problems) > 0 {
+				break
+			}
+			for i := range r.Results {
+				one := uptally.Batch{Seq: 1, Site: r.Results[i].Site, Day: uptally.DayOf(r.Results[i].At), Results: r.Results[i : i+1]}
+				if _, err := one.AppendBinary(nil); err != nil {
+					t.Errorf("got a result that no batch holds: %v", err)
+				}
+			}
+		}
 		cs := &table{file: "c.csv", header: []string{"service", "from", "to", "requests", "errors"}}
 		var counts []countRow
 		cs.read(strings.NewReader(string(data)), func(line int, row []string) {

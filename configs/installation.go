@@ -21,7 +21,9 @@ type Config struct {
 	// References are the targets asked beside a failure: nil is not given, empty is none.
 	References []Reference
 	// Checks, Services and Agreements are in written order.
-	Checks     []Check
+	Checks []Check
+	// History names checks that are not measured any more, or never were here: their results were imported.
+	History    []string
 	Services   []Service
 	Agreements []agreements.Agreement
 	// Calendars are those that the installation and its agreements read from files, by name.
@@ -41,6 +43,7 @@ type installationFile struct {
 	ListenDNS  string      `yaml:"listen_dns"`
 	References []string    `yaml:"references"`
 	Checks     []checkFile `yaml:"checks"`
+	History    []string    `yaml:"history"`
 	Services   []Service   `yaml:"services"`
 	Calendars  []string    `yaml:"calendars"`
 	Agreements []string    `yaml:"agreements"`
@@ -68,7 +71,7 @@ func Load(path string) (*Config, error) {
 func (l *loader) installation(d *document) *Config {
 	f := installationFile{Data: DefaultData, Listen: DefaultListen}
 	d.decode(&f)
-	c := &Config{Path: d.file, Site: f.Site, Data: relative(d.file, f.Data), Listen: f.Listen, ListenDNS: f.ListenDNS, Services: f.Services}
+	c := &Config{Path: d.file, Site: f.Site, Data: relative(d.file, f.Data), Listen: f.Listen, ListenDNS: f.ListenDNS, History: f.History, Services: f.Services}
 	d.name("site", f.Site)
 	if !isAddress(f.Listen) {
 		d.complain("listen", "an address such as "+DefaultListen)
@@ -102,7 +105,14 @@ func (l *loader) checks(d *document, f installationFile, c *Config) {
 		d.complain("checks", "at least one check")
 	}
 	d.unique(func(i int) string { return join(item("checks", i), "name") }, names)
-	claimAll(d, c.Checks)
+	claimAll(d, c.Checks, f.History)
+	for i, name := range f.History {
+		d.name(item("history", i), name)
+		if slices.Contains(names, name) {
+			d.complain(item("history", i), "a check that is not measured here; what is imported of one that is needs no mention")
+		}
+	}
+	d.unique(func(i int) string { return item("history", i) }, f.History)
 }
 
 // saidInPlans is what plans say of the references. None is a word of its own, since nothing means the site's defaults.
@@ -118,6 +128,9 @@ func (l *loader) services(d *document, f installationFile, c *Config) map[string
 	checks := map[string]bool{}
 	for _, check := range f.Checks {
 		checks[check.Name] = true
+	}
+	for _, name := range f.History {
+		checks[name] = true
 	}
 	services := map[string]bool{}
 	names := make([]string, len(f.Services))

@@ -21,7 +21,14 @@ type resultRow struct {
 	late        int32
 	reason      uptally.Reason
 	rtt         int64
+	detail      string
 	line        int
+}
+
+// Records are the recorded results of one check at one site, ascending, one an instant, as a file has them.
+type Records struct {
+	Check, Site string
+	Results     []uptally.Result
 }
 
 // LoadResults reads recorded results: CSV with the header "check,site,at,outcome,response_us,detail", one row a slot, in
@@ -34,13 +41,7 @@ type resultRow struct {
 // What `uptally export results` writes is read too: its columns late_ms and reason speak for themselves, and a slot that is
 // unknown for a conflict stays so.
 func LoadResults(path string) ([]agreements.Evidence, error) {
-	t := resultsTable(path)
-	var rows []resultRow
-	t.rows(func(line int, row []string) {
-		if r, ok := t.resultRow(line, row); ok {
-			rows = append(rows, r)
-		}
-	})
+	t, rows := readResults(path)
 	evidence := t.evidence(rows)
 	if err := orNil(t.problems); err != nil {
 		return nil, err
@@ -55,6 +56,28 @@ func resultsTable(path string) *table {
 	}
 }
 
+// LoadRecords reads the same file as LoadResults, with the details. The series come sorted by check and site. Slots in
+// conflict are left out: there is no one result of theirs.
+func LoadRecords(path string) ([]Records, error) {
+	t, rows := readResults(path)
+	all := t.records(rows)
+	if err := orNil(t.problems); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func readResults(path string) (*table, []resultRow) {
+	t := resultsTable(path)
+	var rows []resultRow
+	t.rows(func(line int, row []string) {
+		if r, ok := t.resultRow(line, row); ok {
+			rows = append(rows, r)
+		}
+	})
+	return t, t.slots(rows)
+}
+
 func (t *table) resultRow(line int, row []string) (resultRow, bool) {
 	if len(row) == len(t.or) {
 		return t.exportedRow(line, row)
@@ -62,7 +85,7 @@ func (t *table) resultRow(line int, row []string) (resultRow, bool) {
 	r := resultRow{line: line, check: t.name(line, "check", row[0]), site: t.name(line, "site", row[1])}
 	at, ok := t.instant(line, "at", row[2])
 	r.at = at
-	r.reason = t.reason(line, row[3], row[5])
+	r.reason, r.detail = t.reason(line, row[3], row[5])
 	r.rtt = t.responseTime(line, row[4])
 	return r, ok
 }
@@ -81,8 +104,16 @@ func (t *table) exportedRow(line int, row []string) (resultRow, bool) {
 	if o := r.reason.Outcome(); err != nil || o.String() != row[5] || o == uptally.Unknown && r.reason != uptally.Conflict {
 		t.wrong(line, "reason", shown(row[6]), "a reason of the outcome beside it, such as connect_refused of down; of unknown, conflict")
 	}
-	r.rtt = t.responseTime(line, row[7])
+	r.rtt, r.detail = t.responseTime(line, row[7]), detailText(withoutApostrophe(row[8]))
 	return r, ok && okSent
+}
+
+// withoutApostrophe takes back what the export puts before a text that a spreadsheet would take for a formula.
+func withoutApostrophe(text string) string {
+	if len(text) > 1 && text[0] == '\'' && strings.IndexByte("=+-@\t\r", text[1]) >= 0 {
+		return text[1:]
+	}
+	return text
 }
 
 func (t *table) responseTime(line int, text string) int64 {
@@ -93,37 +124,83 @@ func (t *table) responseTime(line int, text string) int64 {
 	return int64(us)
 }
 
-// reason joins an outcome and the detail beside it.
-func (t *table) reason(line int, outcome, detail string) uptally.Reason {
+// reason joins an outcome and the detail beside it. What is left of a detail after its reason is text for people.
+func (t *table) reason(line int, outcome, detail string) (uptally.Reason, string) {
 	outcomes := []uptally.Outcome{uptally.Up, uptally.Down, uptally.Void, uptally.Missed}
 	i := slices.IndexFunc(outcomes, func(o uptally.Outcome) bool { return o.String() == outcome })
 	if i < 0 {
 		t.wrong(line, "outcome", shown(outcome), "up, down, void or missed")
-		return uptally.OK
+		return uptally.OK, ""
 	}
-	word, _, _ := strings.Cut(detail, ";")
+	word, rest, _ := strings.Cut(detail, ";")
 	reason, err := uptally.ParseReason(word)
 	switch {
 	case outcomes[i] == uptally.Up:
-		return uptally.OK
+		return uptally.OK, ""
 	case err == nil && reason.Outcome() == outcomes[i]:
-		return reason
+		return reason, detailText(rest)
 	case outcomes[i] == uptally.Down:
-		return uptally.Unstated
+		return uptally.Unstated, detailText(detail)
 	}
 	var words []string
 	for _, r := range uptally.Reasons(outcomes[i]) {
 		words = append(words, r.String())
 	}
 	t.wrong(line, "detail", shown(detail), "first the reason: "+oneOf(words))
-	return uptally.OK
+	return uptally.OK, ""
 }
 
-// evidence groups rows by check and site. A result is a run of its own; folding them is the ledger's work.
-func (t *table) evidence(rows []resultRow) []agreements.Evidence {
+// detailText is a detail as results hold it, cut at a rune border.
+func detailText(text string) string {
+	text = strings.ToValidUTF8(strings.TrimSpace(text), "\ufffd")
+	if len(text) > uptally.MaxDetail {
+		text = strings.ToValidUTF8(text[:uptally.MaxDetail], "")
+	}
+	return strings.Clone(text)
+}
+
+// slots sorts rows by check, site and instant, and returns one of each.
+func (t *table) slots(rows []resultRow) []resultRow {
 	slices.SortStableFunc(rows, func(a, b resultRow) int {
 		return cmp.Or(cmp.Compare(a.check, b.check), cmp.Compare(a.site, b.site), cmp.Compare(a.at, b.at), cmp.Compare(a.line, b.line))
 	})
+	kept := rows[:0]
+	for i, r := range rows {
+		if n := len(kept); i > 0 && r.check == kept[n-1].check && r.site == kept[n-1].site && r.at == kept[n-1].at {
+			t.wrong(r.line, "at", utc(r.at), fmt.Sprintf("one row a slot; line %d has this one", kept[n-1].line))
+			continue
+		}
+		kept = append(kept, r)
+	}
+	return kept
+}
+
+// records groups sorted rows by check and site.
+func (t *table) records(rows []resultRow) []Records {
+	var all []Records
+	for _, r := range rows {
+		if r.reason == uptally.Conflict {
+			continue
+		}
+		if n := len(all); n == 0 || all[n-1].Check != r.check || all[n-1].Site != r.site {
+			all = append(all, Records{Check: r.check, Site: r.site})
+		}
+		s := &all[len(all)-1]
+		result := r.result()
+		if result.Reason != uptally.OK {
+			result.Detail = r.detail
+		}
+		s.Results = append(s.Results, result)
+	}
+	return all
+}
+
+func (r resultRow) result() uptally.Result {
+	return uptally.Result{Slot: uptally.Slot{Check: uptally.IDOf(r.check), Site: uptally.IDOf(r.site), At: r.at}, Late: r.late, Reason: r.reason, RTT: r.rtt}
+}
+
+// evidence groups sorted rows by check and site. A result is a run of its own; folding them is the ledger's work.
+func (t *table) evidence(rows []resultRow) []agreements.Evidence {
 	var all []agreements.Evidence
 	var last resultRow
 	var day []uptally.Result // of the check and site of last
@@ -137,10 +214,6 @@ func (t *table) evidence(rows []resultRow) []agreements.Evidence {
 	for i, r := range rows {
 		newCheck := i == 0 || r.check != last.check
 		newSite := newCheck || r.site != last.site
-		if !newSite && r.at == last.at {
-			t.wrong(r.line, "at", utc(r.at), fmt.Sprintf("one row a slot; line %d has this one", last.line))
-			continue
-		}
 		if newSite || uptally.DayOf(r.at) != uptally.DayOf(last.at) {
 			fold()
 		}
@@ -153,7 +226,7 @@ func (t *table) evidence(rows []resultRow) []agreements.Evidence {
 		}
 		s := &e.Sites[len(e.Sites)-1]
 		s.Runs = append(s.Runs, uptally.Run{At: r.at, N: 1, Late: r.late, Reason: r.reason})
-		day = append(day, uptally.Result{Slot: uptally.Slot{Check: uptally.IDOf(r.check), Site: uptally.IDOf(r.site), At: r.at}, Late: r.late, Reason: r.reason, RTT: r.rtt})
+		day = append(day, r.result())
 		last = r
 	}
 	fold()

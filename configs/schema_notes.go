@@ -10,6 +10,7 @@ func schemaNotes() map[string]note {
 		"installation.listen_dns": {is: "The address of the health page in the words of DNS, host:port over UDP; none unless given."},
 		"installation.references": {is: "Targets asked beside a failure, on networks of their own; [] is none. Unless given, the resolver and the default gateway."},
 		"installation.checks":     {is: "What is measured.", required: true},
+		"installation.history":    {is: "Names of checks that are not measured here and whose results were imported."},
 		"installation.services":   {is: "What customers buy."},
 		"installation.calendars":  {is: "Calendar files for the agreements, relative to this file."},
 		"installation.agreements": {is: "Agreement files, relative to this file."},

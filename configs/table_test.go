@@ -70,18 +70,21 @@ func TestReasonsOfResults(t *testing.T) {
 	for _, c := range []struct {
 		outcome, detail string
 		want            uptally.Reason
+		text            string
 	}{
-		{"up", "anything", uptally.OK},
-		{"down", "connect_refused; connection refused", uptally.ConnectRefused},
-		{"down", "connect_refused", uptally.ConnectRefused},
-		{"down", "status 404", uptally.Unstated},
-		{"down", "local; a void reason is none of down", uptally.Unstated},
-		{"void", "local; connect_timeout", uptally.Local},
-		{"missed", "agent_down", uptally.AgentDown},
+		{"up", "anything", uptally.OK, ""},
+		{"down", "connect_refused; connection refused", uptally.ConnectRefused, "connection refused"},
+		{"down", "connect_refused", uptally.ConnectRefused, ""},
+		{"down", "status 404", uptally.Unstated, "status 404"},
+		{"down", "local; a void reason is none of down", uptally.Unstated, "local; a void reason is none of down"},
+		{"down", strings.Repeat("é", 300), uptally.Unstated, strings.Repeat("é", 256)},
+		{"down", "\xff", uptally.Unstated, "\ufffd"},
+		{"void", "local; connect_timeout", uptally.Local, "connect_timeout"},
+		{"missed", "agent_down", uptally.AgentDown, ""},
 	} {
 		tb := &table{file: "r.csv"}
-		if got := tb.reason(2, c.outcome, c.detail); got != c.want || len(tb.problems) > 0 {
-			t.Errorf("%s, %q: got %v and %v, want %v", c.outcome, c.detail, got, tb.problems, c.want)
+		if got, text := tb.reason(2, c.outcome, c.detail); got != c.want || text != c.text || len(tb.problems) > 0 {
+			t.Errorf("%s, %q: got %v, %q and %v, want %v and %q", c.outcome, c.detail, got, text, tb.problems, c.want, c.text)
 		}
 	}
 }

@@ -21,7 +21,7 @@ type Slots struct {
 }
 
 // NewSlots reads a plan as a site sees it. The error names the check and every problem of the plan. A plan that does
-// not name the site has no slot there.
+// not name the site has no slot there, and an imported one has none at all.
 func NewSlots(p uptally.Plan, site string) (Slots, error) {
 	s := Slots{plan: p, check: uptally.IDOf(p.Check), site: uptally.IDOf(site)}
 	var wrong []string
@@ -37,7 +37,7 @@ func NewSlots(p uptally.Plan, site string) (Slots, error) {
 	if len(wrong) > 0 {
 		return Slots{}, fmt.Errorf("schedule check %q: %s", p.Check, strings.Join(wrong, "; "))
 	}
-	if rank := p.Rank(site); rank >= 0 {
+	if rank := p.Rank(site); rank >= 0 && !p.Imported {
 		s.here, s.phase = true, p.Phase(rank)
 	}
 	return s, nil
