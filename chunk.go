@@ -19,7 +19,8 @@ type Head struct {
 
 const (
 	headVersion = 1
-	bodyVersion = 1
+	bodyVersion = 2
+	varVersion  = 1 // of a body that is its payload: read, and written no more
 )
 
 // Head returns the head of a whole day, made by FoldDay or Head.DecodeBody. A day that was read from its head alone, or
@@ -33,19 +34,31 @@ func (d Day) Head() (Head, error) {
 	}
 	h := Head{Day: d}
 	h.Day.RTT = nil
+	var err error
+	if h.Latency, err = d.latency(); err != nil {
+		return Head{}, fmt.Errorf("encode head: %w", err)
+	}
+	h.Digest = d.digest(h.appendChunk(nil))
+	return h, nil
+}
+
+// latency counts the response times of what is up, and finds those that no result has.
+func (d Day) latency() (Sketch, error) {
+	var counts [lastBucket + 1]uint64
 	i := 0
 	for _, run := range d.Runs {
 		for range run.N {
-			if v := d.RTT[i]; v < 0 || v > 0 && run.Reason == Conflict {
-				return Head{}, fmt.Errorf("encode head: got response time %d of result %d (%v), want 0 or, where it has one, more", v, i, run.Reason)
-			} else if run.Reason == OK {
-				h.Latency.Add(v)
+			v := d.RTT[i]
+			if v < 0 || v > 0 && run.Reason == Conflict {
+				return Sketch{}, fmt.Errorf("got response time %d of result %d (%v), want 0 or, where it has one, more", v, i, run.Reason)
+			}
+			if run.Reason == OK {
+				counts[bucketOf(v)]++
 			}
 			i++
 		}
 	}
-	h.Digest = sha256.Sum256(d.appendTimes(h.appendChunk(nil)))
-	return h, nil
+	return sketchOf(counts[:]), nil
 }
 
 // check demands runs as FoldDay makes them.
@@ -132,16 +145,24 @@ func (h Head) appendChunk(dst []byte) []byte {
 	return h.Latency.append(w.dst)
 }
 
-// AppendBody appends the canonical bytes of the response times: version 1, each as the zigzag difference in µs to the one
-// before (the first to 0), CRC-32C of all before it.
+// AppendBody appends the canonical bytes of the response times: version 2, bits, CRC-32C of all before it.
+//
+// The bits are those of each response time's distance in µs from the expected one, in zigzag form u: ⌊u / 2^k⌋ zeros, a one, the k
+// low bits of u. Where that would be twelve zeros or more it is twelve zeros, the length of u in bits less one in six bits, u. Bits of a byte
+// count from the highest; the last byte is filled with zeros.
+//
+// Time and apart are integers of sixteenths, from 0 and 16,000. Before each, expected = ⌊time/16⌋ and k = the length in bits of
+// ⌊apart/32⌋, at most 40. After it, time grows by twice the distance, or 2^k where it was further, and apart by u, or 8·2^k
+// where that is less, less ⌊apart/16⌋. After the first, instead, time is 16 times it and apart stays.
 func (d Day) AppendBody(dst []byte) []byte {
 	from := len(dst)
 	dst = append(dst, bodyVersion)
 	return AppendCRC(d.appendTimes(dst), from)
 }
 
-// appendTimes appends the payload of the body.
-func (d Day) appendTimes(dst []byte) []byte {
+// appendPayload appends what the digest covers of the response times, however a body codes them: each as the zigzag difference in µs
+// to the one before, the first to 0.
+func (d Day) appendPayload(dst []byte) []byte {
 	prev := int64(0)
 	for _, v := range d.RTT {
 		dst = appendRTT(dst, prev, v)
@@ -151,21 +172,27 @@ func (d Day) appendTimes(dst []byte) []byte {
 }
 
 // DecodeHead is the inverse of AppendHead. It accepts canonical bytes only and allocates in proportion to len(data),
-// however many results the head speaks of. What only the body can show, DecodeBody checks.
+// however many results the head speaks of. What only the body can show, Head.DecodeBody checks.
 func DecodeHead(data []byte) (Head, error) {
 	r := openWire(data, headVersion)
-	h := Head{Day: Day{Check: ID(r.fixed64()), Site: ID(r.fixed64())}}
-	day := r.varint("a day")
-	if h.Day.Day = int32(day); int64(h.Day.Day) != day {
-		r.fail("got day %d, want 32 bits", day)
-	}
-	ups := r.dayRuns(&h.Day)
+	var h Head
+	ups := r.day(&h.Day)
 	h.Latency = r.sketch(ups)
 	copy(h.Digest[:], r.bytes(sha256.Size))
 	if err := r.close(); err != nil {
 		return Head{}, fmt.Errorf("decode head: %w", err)
 	}
 	return h, nil
+}
+
+// day reads the series, the day and its runs, and returns how many results are up.
+func (r *wireReader) day(d *Day) (ups uint64) {
+	d.Check, d.Site = ID(r.fixed64()), ID(r.fixed64())
+	day := r.varint("a day")
+	if d.Day = int32(day); int64(d.Day) != day {
+		r.fail("got day %d, want 32 bits", day)
+	}
+	return r.dayRuns(d)
 }
 
 // dayRuns reads the three lists of runs, joins them to those of d, and returns how many results are up.
@@ -178,9 +205,10 @@ func (r *wireReader) dayRuns(d *Day) (ups uint64) {
 	if r.err != nil {
 		return 0
 	}
-	deltas := r.runs(nil, "delta", n-1, DayMillis-1)
-	lates := r.runs(nil, "late", n, 1<<31-1)
-	reasons := r.runs(nil, "reason", n, 1<<8-1)
+	var room [3][64]valueRun // of a usual day: no allocation
+	deltas := r.runs(room[0][:0], "delta", n-1, DayMillis-1)
+	lates := r.runs(room[1][:0], "late", n, 1<<31-1)
+	reasons := r.runs(room[2][:0], "reason", n, 1<<8-1)
 	for _, q := range reasons {
 		if q.value == uint64(OK) {
 			ups += q.count
@@ -205,6 +233,7 @@ func (r *wireReader) dayRuns(d *Day) (ups uint64) {
 
 // joinRuns makes the runs of d from the lists, stretch by stretch, so its cost is that of the lists and not of the results.
 func joinRuns(d *Day, at int64, deltas, lates, reasons []valueRun) {
+	d.Runs = make([]Run, 0, len(deltas)+len(lates)+len(reasons))
 	b := dayBuilder{runs: &d.Runs}
 	take := func(list *[]valueRun, n uint64) {
 		if (*list)[0].count -= n; (*list)[0].count == 0 {
@@ -235,24 +264,42 @@ func joinRuns(d *Day, at int64, deltas, lates, reasons []valueRun) {
 	}
 }
 
+// DecodeDay returns a whole day from the bytes of its head and of its body: what every reader of response times does. It demands that
+// both are the bytes that the digest in the head was made of. That the head says of them what is true, its latencies above all, only Head.DecodeBody
+// demands.
+func DecodeDay(head, body []byte) (Day, error) {
+	var d Day
+	r := openWire(head, headVersion)
+	r.day(&d)
+	if r.err == nil && len(r.data) < sha256.Size {
+		r.fail("got %d bytes, want a digest", len(r.data))
+	}
+	if r.err != nil {
+		return Day{}, fmt.Errorf("decode head: %w", r.err)
+	}
+	end := len(head) - crcLen - sha256.Size
+	if err := d.decodeTimes(body); err != nil {
+		return Day{}, err
+	}
+	want := [sha256.Size]byte(head[end:])
+	if got := d.digest(head[:end]); got != want {
+		return Day{}, fmt.Errorf("decode body: got digest %x, want %x", got, want)
+	}
+	return d, nil
+}
+
+// digest returns SHA-256 of the canonical chunk, given the head's bytes up to it.
+func (d Day) digest(chunk []byte) [sha256.Size]byte {
+	room := make([]byte, 0, len(chunk)+3*len(d.RTT))
+	return sha256.Sum256(d.appendPayload(append(room, chunk...)))
+}
+
 // DecodeBody returns the whole day of a head from the bytes of AppendBody. It accepts only the body whose digest the head
-// carries, and only where the head is the one of that day.
+// carries, and only where the head is the one of that day, down to its latencies.
 func (h Head) DecodeBody(data []byte) (Day, error) {
 	d := h.Day
-	r := openWire(data, bodyVersion)
-	n := d.Len()
-	if n > len(r.data) { // each response time takes a byte or more
-		r.fail("got %d bytes, want %d response times", len(r.data), n)
-	} else {
-		d.RTT = make([]int64, n)
-	}
-	prev := int64(0)
-	for i := range d.RTT {
-		prev = r.rtt(prev)
-		d.RTT[i] = prev
-	}
-	if err := r.close(); err != nil {
-		return Day{}, fmt.Errorf("decode body: %w", err)
+	if err := d.decodeTimes(data); err != nil {
+		return Day{}, err
 	}
 	whole, err := d.Head()
 	if err != nil {
@@ -262,4 +309,23 @@ func (h Head) DecodeBody(data []byte) (Day, error) {
 		return Day{}, fmt.Errorf("decode body: got digest %x, want %x", whole.Digest, h.Digest)
 	}
 	return d, nil
+}
+
+// decodeTimes reads a body into d.RTT. It allocates in proportion to len(data): each response time takes a bit or more.
+func (d *Day) decodeTimes(data []byte) error {
+	version, read := byte(bodyVersion), (*wireReader).bitTimes
+	if len(data) > 0 && data[0] == varVersion {
+		version, read = varVersion, (*wireReader).varTimes
+	}
+	r := openWire(data, version)
+	if n := d.Len(); r.err == nil && n > 8*len(r.data) {
+		r.fail("got %d bytes, want %d response times", len(r.data), n)
+	} else if r.err == nil {
+		d.RTT = make([]int64, n)
+		read(r, d.RTT)
+	}
+	if err := r.close(); err != nil {
+		return fmt.Errorf("decode body: %w", err)
+	}
+	return nil
 }

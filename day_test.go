@@ -2,6 +2,7 @@ package uptally_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"math"
 	"slices"
@@ -82,7 +83,14 @@ const (
 		"02" + "9d0401" + "0001" + // buckets 7·64 + 12000>>7 = 541 and the next: 7·64 + 12100>>7 = 542, each once
 		"befd77c2be461715b38b2fa31e0269f988eed5a89abd4c7bcea5be2e5e61c537" + // SHA-256 of the above and the times below
 		"3347a706" // CRC-32C
-	bodyHex = "01" + "c0bb01" + "c801" + "afb801" + "d704" + "24f959b1"
+	// 0003aee059000075b7f0003aeab8 is
+	//   000000000000 001110 101110111000000  expected 0, k = 9; 12,000 is 24,000 in zigzag form, 46·2^9 + 448: too far, 15 bits
+	//   1 011001000                          expected 12,000, k = 9; 100 is 200
+	//   000000000000 001110 101101101111111  expected 12,012, k = 9; -11,712 is 23,423, 45·2^9 + 383
+	//   000000000000 001110 101110101010111  expected 11,948, k = 10; -11,948 is 23,895, 23·2^10 + 343
+	bodyHex = "02" + "0003aee059000075b7f0003aeab8" + "165448e5"
+	// the same as version 1 had it: zigzag differences
+	varHex = "01" + "c0bb01" + "c801" + "afb801" + "d704" + "24f959b1"
 )
 
 func TestDayBytes(t *testing.T) {
@@ -100,6 +108,43 @@ func TestDayBytes(t *testing.T) {
 	if got := hex.EncodeToString(body); got != bodyHex {
 		t.Errorf("body:\ngot  %s\nwant %s", got, bodyHex)
 	}
+}
+
+// Version 1 had the payload as it is. It is read, and belongs to the same head.
+func TestDecodeBodyVersion1(t *testing.T) {
+	head, err := sampleDay().AppendHead(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := hex.DecodeString(varHex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := uptally.DecodeDay(head, body)
+	if diff := cmp.Diff(sampleDay(), got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
+// Any response times come back, however they jump.
+func TestTimesRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var rs []uptally.Result
+		for i, v := range rapid.SliceOfN(anyTimes(), 1, 9).Draw(t, "stretches") {
+			for k, rtt := range v {
+				rs = append(rs, result(home1, int64(i*1_000+k), 0, uptally.OK, rtt, ""))
+			}
+		}
+		d := fold(rs...)
+		head, err := d.AppendHead(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := uptally.DecodeDay(head, d.AppendBody(nil))
+		if diff := cmp.Diff(d, got); err != nil || diff != "" {
+			t.Fatal(err, diff)
+		}
+	})
 }
 
 func TestDayRoundTrip(t *testing.T) {
@@ -125,6 +170,10 @@ func TestDayRoundTrip(t *testing.T) {
 		}
 		if diff := cmp.Diff(d, got); diff != "" {
 			t.Fatal(diff)
+		}
+		got, err = uptally.DecodeDay(head, d.AppendBody(nil))
+		if diff := cmp.Diff(d, got); err != nil || diff != "" {
+			t.Fatal(err, diff)
 		}
 	})
 }
@@ -234,18 +283,94 @@ func TestDecodeBodyRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	head, err := h.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	other := sampleDay()
 	other.RTT = []int64{12_000, 12_100, 301, 0}
 	short := sampleDay()
 	short.RTT = short.RTT[:3]
 	long := sampleDay()
 	long.RTT = append(long.RTT, 0)
-	for name, data := range map[string][]byte{
-		"other times": other.AppendBody(nil), "a time less": short.AppendBody(nil), "a time more": long.AppendBody(nil), "nothing": nil,
-		"damaged": append([]byte{9}, other.AppendBody(nil)...),
+	whole, err := hex.DecodeString(bodyHex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	padded := slices.Clone(whole[:len(whole)-4])
+	padded[len(padded)-1] |= 1
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"other times", other.AppendBody(nil), "decode body: got digest 9c7b27a468db2ab5dc7fb7ff819227023766a23082858aebb437143f63e48c1e, want " + headHex[len(headHex)-72:len(headHex)-8]},
+		{"a time less", short.AppendBody(nil), "decode body: got 10 bytes, want response times of more"},
+		{"a time more", long.AppendBody(nil), "decode body: got 35 bits after the last response time, want less than 8, all 0"},
+		{"bits after the last", sign(padded), "decode body: got 3 bits after the last response time, want less than 8, all 0"},
+		{"nothing", nil, "decode body: checksum differs"},
+		{"nothing in it", sign([]byte{2}), "decode body: got 0 bytes, want 4 response times"},
+		{"a newer version", sign([]byte{3}), "decode body: got version 3, want 2"},
+		// 0000 0000 0000 | 000011 | 1111: 15 needs no twelve zeros where k is 9
+		{"a distance too long", sign([]byte{2, 0x00, 0x00, 0xfc}), "decode body: got distance 15 after 12 zeros, want the shortest form"},
+		// 1 | 000000001: before 0
+		{"before 0", sign([]byte{2, 0x80, 0x40}), "decode body: got response time -1 µs, want 0 or more"},
+		{"damaged", append([]byte{9}, whole...), "decode body: checksum differs"},
 	} {
-		if _, err := h.DecodeBody(data); err == nil {
-			t.Errorf("%s: got no error, want one", name)
+		if _, err := h.DecodeBody(c.data); err == nil || err.Error() != c.want {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+		if _, err := uptally.DecodeDay(head, c.data); err == nil || err.Error() != c.want {
+			t.Errorf("%s, day: got %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+// A head whose latencies are not those of its results, under a digest that covers them: only the strict reader looks.
+func TestDecodeBodyIsStrict(t *testing.T) {
+	d := sampleDay()
+	payload, err := hex.DecodeString(varHex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := d.AppendHead(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := head[:len(head)-36]
+	chunk[len(chunk)-5]++ // the first bucket: 542, not 541
+	digest := sha256.Sum256(slices.Concat(chunk, payload[1:len(payload)-4]))
+	head = sign(append(chunk, digest[:]...))
+	got, err := uptally.DecodeDay(head, d.AppendBody(nil))
+	if diff := cmp.Diff(d, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	h, err := uptally.DecodeHead(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.DecodeBody(d.AppendBody(nil)); err == nil {
+		t.Error("strict: got no error, want one")
+	}
+}
+
+func TestDecodeDayRefuses(t *testing.T) {
+	body := sampleDay().AppendBody(nil)
+	head, err := sampleDay().AppendHead(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		head []byte
+		want string
+	}{
+		{"nothing", nil, "decode head: checksum differs"},
+		{"no digest", sign(head[:len(head)-40]), "decode head: got 2 bytes, want a digest"},
+		{"a body", body, "decode head: got version 2, want 1"},
+	} {
+		if _, err := uptally.DecodeDay(c.head, body); err == nil || err.Error() != c.want {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
 	}
 }
@@ -290,22 +415,57 @@ func FuzzDecodeHead(f *testing.F) {
 	})
 }
 
-// FuzzDecodeBody reads any body for the head of any results: what is accepted is the body of that day.
+// FuzzDecodeBody reads any body for the head of any results: what is accepted is the body of that day, in either version, to
+// both readers.
 func FuzzDecodeBody(f *testing.F) {
 	body := sampleDay().AppendBody(nil)
 	f.Add(body[:len(body)-4])
+	old, err := hex.DecodeString(varHex)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(old[:len(old)-4])
+	f.Add([]byte{2, 0x00, 0x00, 0xfc})
 	f.Add([]byte{1})
 	h, err := sampleDay().Head()
 	if err != nil {
 		f.Fatal(err)
 	}
+	head, err := h.AppendBinary(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		d, err := h.DecodeBody(sign(payload))
+		whole, wholeErr := uptally.DecodeDay(head, sign(payload))
+		if (err == nil) != (wholeErr == nil) {
+			t.Fatalf("got %v by the strict reader and %v by the other", err, wholeErr)
+		}
 		if err != nil {
 			return
 		}
-		if got := d.AppendBody(nil); !bytes.Equal(got, sign(payload)) {
+		if diff := cmp.Diff(d, whole); diff != "" {
+			t.Fatal(diff)
+		}
+		if got := d.AppendBody(nil); payload[0] == 2 && !bytes.Equal(got, sign(payload)) {
 			t.Fatalf("got %x, want %x", got, sign(payload))
+		}
+	})
+}
+
+// FuzzTimes reads any bits as the body of a day of a thousand results. Its digest refuses nearly all; none panics.
+func FuzzTimes(f *testing.F) {
+	d := fold(aDay(1_000)...)
+	body := d.AppendBody(nil)
+	f.Add(body[:len(body)-4])
+	f.Add(bytes.Repeat([]byte{2}, 900))
+	h, err := d.Head()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if got, err := h.DecodeBody(sign(payload)); err == nil && !slices.Equal(got.RTT, d.RTT) {
+			t.Fatalf("got %v, want %v", got.RTT, d.RTT)
 		}
 	})
 }

@@ -44,6 +44,26 @@ func middle(index uint16) int64 {
 	return int64(index%perOctave+perOctave)<<shift + 1<<(shift-1)
 }
 
+// sketchOf returns the sketch of counts by bucket.
+func sketchOf(counts []uint64) Sketch {
+	n := 0
+	for _, c := range counts {
+		if c > 0 {
+			n++
+		}
+	}
+	if n == 0 {
+		return Sketch{}
+	}
+	s := Sketch{make([]bucket, 0, n)}
+	for i, c := range counts {
+		if c > 0 {
+			s.buckets = append(s.buckets, bucket{uint16(i), c})
+		}
+	}
+	return s
+}
+
 // Add counts one response time in µs.
 func (s *Sketch) Add(v int64) { s.add(bucketOf(v), 1) }
 
@@ -99,7 +119,11 @@ func (s Sketch) append(dst []byte) []byte {
 func (r *wireReader) sketch(n uint64) Sketch {
 	var s Sketch
 	next, left := uint64(0), n
-	for k := r.uvarint("a number of buckets", lastBucket+1); k > 0 && r.err == nil; k-- {
+	k := r.uvarint("a number of buckets", lastBucket+1)
+	if k > 0 {
+		s.buckets = make([]bucket, 0, min(k, uint64(len(r.data))/2)) // each takes two bytes or more
+	}
+	for ; k > 0 && r.err == nil; k-- {
 		index := next + r.uvarint("a bucket", lastBucket)
 		count := r.uvarint("a count of a bucket", left)
 		if r.err == nil && (index > lastBucket || count == 0) {
