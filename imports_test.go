@@ -39,6 +39,7 @@ var rooms = []room{
 	{"ledger/history", []string{""}, "what others recorded becomes batches; where they are stored is not its business"},
 	{"ledger/ledgertest", []string{"", "ledger"}, "the stories every engine must pass"},
 	{"ledger/export", []string{"", "ledger"}, "evidence for anybody's analysis: rows of names, no figure of an account"},
+	{"ledger/postgrestest", nil, "real servers for tests; what is stored in them is not its business"},
 	{"server", []string{"", "probes/schedule", "probes/focus", "ledger", "agreements"}, "the agents' other end"},
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
@@ -49,7 +50,7 @@ var rooms = []room{
 // testOnly is what tests may import besides.
 var testOnly = map[string][]string{
 	"dashboards":    {"exporter", "", "agreements"},
-	"ledger":        {"ledger/ledgertest"},
+	"ledger":        {"ledger/ledgertest", "ledger/postgrestest"},
 	"ledger/export": {"ledger/ledgertest"},
 	"probes/focus":  {"probes/schedule", "agreements"}, // the simulation: real slots, real accounts
 	"server":        {"ledger/ledgertest"},
@@ -131,6 +132,7 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 		"github.com/VictoriaMetrics/metrics":       {"exporter"},
 		"github.com/miekg/dns":                     {"probes", "cmd/uptally"},
 		"github.com/itchyny/gojq":                  {"probes"},
+		"github.com/jackc/pgx/v5":                  {"ledger", "ledger/postgrestest"},
 		"github.com/prometheus-community/pro-bing": {"probes"},
 		"github.com/robfig/cron/v3":                {"probes/schedule"},
 		"github.com/spf13/cobra":                   {"cmd/uptally"},

@@ -12,6 +12,8 @@ import (
 type Config struct {
 	// Path is the file it was read from. Data is the folder of the ledger, as seen from where the process runs.
 	Path, Data string
+	// Ledger says where the evidence is kept, if not in the folder Data.
+	Ledger Ledger
 	// Site is the name of the place this process measures from.
 	Site string
 	// Listen is the address of pages and metrics, host:port.
@@ -39,6 +41,7 @@ type Service struct {
 type installationFile struct {
 	Site       string      `yaml:"site"`
 	Data       string      `yaml:"data"`
+	Ledger     *ledgerFile `yaml:"ledger"`
 	Listen     string      `yaml:"listen"`
 	ListenDNS  string      `yaml:"listen_dns"`
 	References []string    `yaml:"references"`
@@ -82,6 +85,7 @@ func (l *loader) installation(d *document) *Config {
 	if f.Data == "" {
 		d.complain("data", "a folder, such as "+DefaultData)
 	}
+	c.Ledger = d.ledger(f.Ledger)
 	c.References = l.references(d, f.References)
 	l.checks(d, f, c)
 	services := l.services(d, f, c)

@@ -6,6 +6,9 @@ func schemaNotes() map[string]note {
 		// uptally.yaml
 		"installation.site":       {is: "The name of the place that this process measures from.", required: true},
 		"installation.data":       {is: "The folder of the ledger, relative to this file; ./data unless given."},
+		"installation.ledger":     {is: "Keeps the ledger in PostgreSQL instead of the folder."},
+		"ledger.postgres":         {is: "A connection string of libpq, as keywords or as a URL, without a password.", required: true},
+		"ledger.password":         {is: "Where the password is kept; unless given, libpq's PGPASSWORD and password file."},
 		"installation.listen":     {is: "The address of pages and metrics, host:port; 127.0.0.1:8080 unless given."},
 		"installation.listen_dns": {is: "The address of the health page in the words of DNS, host:port over UDP; none unless given."},
 		"installation.references": {is: "Targets asked beside a failure, on networks of their own; [] is none. Unless given, the resolver and the default gateway."},

@@ -142,7 +142,7 @@ func (h *HTTP) login(dir string) (value string, hide []string, err error) {
 		}
 		return "Bearer " + v, []string{v}, nil
 	case h.Basic != nil:
-		v, err := h.Basic.Password.read(dir)
+		v, err := h.Basic.Password.Read(dir)
 		if err != nil {
 			return "", nil, fmt.Errorf("basic.password: %w", err)
 		}

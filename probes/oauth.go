@@ -94,7 +94,7 @@ func (o *OAuth2) prepare(dir string) (*tokens, []string, error) {
 		return nil, nil, fmt.Errorf("parse oauth2.token_url: %w", err)
 	}
 	u.Fragment, u.RawFragment = "", ""
-	secret, err := o.ClientSecret.read(dir)
+	secret, err := o.ClientSecret.Read(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("oauth2.client_secret: %w", err)
 	}

@@ -176,7 +176,7 @@ func (x *Proxy) prepareChoice(ps *proxies, dir string) (hide []string, err error
 		return nil, fmt.Errorf("parse proxy.url: %w", err)
 	}
 	if x.Password != nil {
-		v, err := x.Password.read(dir)
+		v, err := x.Password.Read(dir)
 		if err != nil {
 			return nil, fmt.Errorf("proxy.password: %w", err)
 		}
@@ -340,7 +340,7 @@ func (h Header) read(dir string) (string, error) {
 	if h.Secret == nil {
 		return h.Value, nil
 	}
-	v, err := h.Secret.read(dir)
+	v, err := h.Secret.Read(dir)
 	if err == nil && !httpguts.ValidHeaderFieldValue(v) {
 		err = fmt.Errorf("read secret: got control characters, want one line")
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/uptally/uptally"
 )
 
 // maxSecret is the longest secret in bytes; a longer file is a mistake in the path.
@@ -21,6 +23,13 @@ type Secret struct {
 	Env string `yaml:"env"`
 }
 
+// Validate returns what is wrong with a reference, with paths inside it. What it refers to is not read.
+func (s *Secret) Validate() []uptally.Problem {
+	var p problems
+	s.validate(&p)
+	return p.all()
+}
+
 // validate demands exactly one reference.
 func (s *Secret) validate(p *problems) {
 	switch {
@@ -33,8 +42,8 @@ func (s *Secret) validate(p *problems) {
 	}
 }
 
-// read returns the value. The error names the reference and never the value.
-func (s *Secret) read(dir string) (string, error) {
+// Read returns the value; a file is relative to dir. The error names the reference and never the value.
+func (s *Secret) Read(dir string) (string, error) {
 	if s.Env != "" {
 		v, ok := os.LookupEnv(s.Env)
 		if !ok || v == "" {

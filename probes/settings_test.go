@@ -239,7 +239,7 @@ func TestSecretReferences(t *testing.T) {
 		{Secret{File: "huge"}, "", `read secret: file "huge" is longer than 65536 bytes`},
 		{Secret{Env: "UPTALLY_TEST_ABSENT"}, "", `read secret: environment variable "UPTALLY_TEST_ABSENT" is not set`},
 	} {
-		got, err := tt.secret.read(dir)
+		got, err := tt.secret.Read(dir)
 		text := ""
 		if err != nil {
 			text = err.Error()
