@@ -132,3 +132,28 @@ func (b dayBuilder) add(s Run) {
 		*b.runs = append(*b.runs, s)
 	}
 }
+
+// Extend returns d with the results of later, which is of the same series and day, after those of d, and whether they all
+// do lie after them; where they do not it returns d. Where one of the two has no response times the whole has none. The
+// array of d.RTT is appended to, so of two days that were extended only the newer may be extended again; d.Runs is left as it is.
+func (d Day) Extend(later Day) (whole Day, apart bool) {
+	switch {
+	case len(later.Runs) == 0:
+		return d, true
+	case len(d.Runs) == 0:
+		return later, true
+	case d.Runs[len(d.Runs)-1].End() >= later.Runs[0].At:
+		return d, false
+	}
+	if len(d.RTT) == 0 || len(later.RTT) == 0 {
+		d.RTT = nil
+	} else {
+		d.RTT = append(d.RTT, later.RTT...)
+	}
+	d.Runs = slices.Clone(d.Runs)
+	b := dayBuilder{runs: &d.Runs}
+	for _, r := range later.Runs {
+		b.add(r)
+	}
+	return d, true
+}

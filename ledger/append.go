@@ -1,51 +1,15 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/uptally/uptally"
 )
-
-// writeStmts are prepared once on the writing connection.
-type writeStmts struct {
-	begin, commit, rollback, log, fail, name, nameText, plan, planDigest, entry *sql.Stmt
-	all                                                                         []*sql.Stmt
-}
-
-// close gives them up: those of a sql.Conn do not end with it, and SQLite keeps a connection open that has any.
-func (w *writeStmts) close() {
-	for _, stmt := range w.all {
-		stmt.Close()
-	}
-}
-
-func (w *writeStmts) prepare(ctx context.Context, c *sql.Conn) error {
-	for _, p := range []struct {
-		stmt **sql.Stmt
-		sql  string
-	}{
-		{&w.begin, `BEGIN IMMEDIATE`},
-		{&w.commit, `COMMIT`},
-		{&w.rollback, `ROLLBACK`},
-		{&w.log, `INSERT INTO log (site, day, agent, epoch, seq, crc, received, n, held, data)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
-		{&w.fail, `INSERT INTO fail (series, t, digest, late, outcome, rtt, detail) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
-		{&w.name, `INSERT INTO name (kind, id, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`},
-		{&w.nameText, `SELECT text FROM name WHERE kind = ? AND id = ?`},
-		{&w.plan, `INSERT INTO plan ("check", from_slot, digest, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`},
-		{&w.planDigest, `SELECT digest FROM plan WHERE "check" = ? AND from_slot = ?`},
-		{&w.entry, `INSERT INTO entry (recorded_at, by, kind, data) VALUES (?, ?, ?, ?)`},
-	} {
-		var err error
-		if *p.stmt, err = c.PrepareContext(ctx, p.sql); err != nil {
-			return fmt.Errorf("prepare %q: %w", p.sql, err)
-		}
-		w.all = append(w.all, *p.stmt)
-	}
-	return nil
-}
 
 // checkSound refuses bytes that are not what their CRC says: they are never stored, the sender reads them again.
 func checkSound(in []Incoming) error {
@@ -57,64 +21,154 @@ func checkSound(in []Incoming) error {
 	return nil
 }
 
+// logRow is a row of table log but for its data, which crc stands for.
+type logRow struct {
+	BatchKey
+	received, n int64
+	held        sql.NullString
+}
+
+// scan reads the columns site, day, agent, epoch, seq, crc, received, n and held, then others.
+func (l *logRow) scan(scan func(...any) error, others ...any) error {
+	var site, agent, epoch, seq int64
+	err := scan(append([]any{&site, &l.Day, &agent, &epoch, &seq, &l.CRC, &l.received, &l.n, &l.held}, others...)...)
+	l.Site, l.Agent, l.Epoch, l.Seq = uptally.ID(site), uint64(agent), uint64(epoch), uint64(seq)
+	return err
+}
+
+func (l *logRow) digest() uint64 {
+	var held any
+	if l.held.Valid {
+		held = l.held.String
+	}
+	return rowDigest(int64(l.Site), int64(l.Day), int64(l.Agent), int64(l.Epoch), int64(l.Seq), int64(l.CRC), l.received, l.n, held)
+}
+
+// openRow counts what log holds of a site's day and is not held.
+type openRow struct {
+	tally   // of the rows
+	results int64
+}
+
+func (o *openRow) add(l logRow) {
+	o.tally.add(l.digest())
+	o.results += l.n
+}
+
+func (o *openRow) remove(l logRow) {
+	o.tally.remove(l.digest())
+	o.results -= l.n
+}
+
+// compareDays orders by site, then day: two transactions that write the same rows write them in one order.
+func compareDays(a, b SiteDay) int {
+	return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Day, b.Day))
+}
+
+// addOpen adds to the rows of table open and takes those away that count nothing any more.
+func addOpen(ctx context.Context, s session, more map[SiteDay]openRow) error {
+	for _, d := range slices.SortedFunc(maps.Keys(more), compareDays) {
+		o := more[d]
+		if o == (openRow{}) {
+			continue
+		}
+		_, err := s.ExecContext(ctx, `INSERT INTO open (site, day, batches, results, sum) VALUES (?, ?, ?, ?, ?) ON CONFLICT (site, day)
+			DO UPDATE SET batches = open.batches + excluded.batches, results = open.results + excluded.results,
+			sum = (open.sum | excluded.sum) - (open.sum & excluded.sum)`, int64(d.Site), d.Day, o.n, o.results, int64(o.sum))
+		if err == nil && o.n < 0 {
+			_, err = s.ExecContext(ctx, `DELETE FROM open WHERE site = ? AND day = ? AND batches = 0 AND results = 0 AND sum = 0`, int64(d.Site), d.Day)
+		}
+		if err != nil {
+			return fmt.Errorf("write table open: %w", err)
+		}
+	}
+	return nil
+}
+
 // Append stores batches and the failures of those that are not held in one transaction.
-func (s *SQLite) Append(ctx context.Context, in []Incoming) ([]bool, error) {
+func (t *tables) Append(ctx context.Context, in []Incoming) ([]bool, error) {
 	if err := checkSound(in); err != nil {
 		return nil, err
 	}
-	dup := make([]bool, len(in))
-	err := s.write(ctx, func(ctx context.Context) error {
-		received := s.now()
-		for i, b := range in {
-			known, err := s.appendLog(ctx, b, received)
-			if err != nil {
-				return err
-			}
-			if dup[i] = known; known || b.Held != "" {
-				continue
-			}
-			if err := s.appendFailures(ctx, b.Batch.Results); err != nil {
-				return err
-			}
-		}
-		return nil
+	numbers, err := t.numbers(ctx, failedSeries(in))
+	if err != nil {
+		return nil, fmt.Errorf("append batches: %w", err)
+	}
+	var dup []bool
+	err = t.engine.write(ctx, func(ctx context.Context, s session) error {
+		dup = make([]bool, len(in))
+		return t.appendAll(ctx, s, in, numbers, dup)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("append batches: %w", err)
 	}
-	s.book.touch(in)
 	return dup, nil
 }
 
-// appendLog inserts one row and reports whether it was there.
-func (s *SQLite) appendLog(ctx context.Context, in Incoming, received int64) (known bool, err error) {
-	b := in.Batch
-	crc, _ := uptally.CRC(in.Data)
-	held := sql.NullString{String: in.Held, Valid: in.Held != ""}
-	r, err := s.writes.log.ExecContext(ctx, int64(b.Site), b.Day, int64(b.Agent), int64(b.Epoch), int64(b.Seq), crc,
-		received, len(b.Results), held, in.Data)
-	if err != nil {
-		return false, err
+// failedSeries are the series of results that are not up.
+func failedSeries(in []Incoming) []Series {
+	found := map[Series]bool{}
+	for _, b := range in {
+		for _, r := range b.Batch.Results {
+			if b.Held == "" && r.Reason != uptally.OK {
+				found[Series{r.Check, r.Site}] = true
+			}
+		}
 	}
-	n, err := r.RowsAffected()
-	return n == 0, err
+	return slices.SortedFunc(maps.Keys(found), compareSeries)
 }
 
-// appendFailures inserts the results that are not up. The table is a set, so repeated ones change nothing.
-func (s *SQLite) appendFailures(ctx context.Context, rs []uptally.Result) error {
+func (t *tables) appendAll(ctx context.Context, s session, in []Incoming, numbers map[Series]uint32, dup []bool) error {
+	order := make([]int, len(in))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return compareKeys(keyOf(in[a]), keyOf(in[b])) })
+	open, held, received := map[SiteDay]openRow{}, tally{}, t.now()
+	for _, i := range order {
+		b := in[i]
+		l := logRow{keyOf(b), received, int64(len(b.Batch.Results)), sql.NullString{String: b.Held, Valid: b.Held != ""}}
+		n, err := changed(ctx, s, `INSERT INTO log (site, day, agent, epoch, seq, crc, received, n, held, data)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			int64(l.Site), l.Day, int64(l.Agent), int64(l.Epoch), int64(l.Seq), l.CRC, l.received, l.n, l.held, b.Data)
+		if err != nil {
+			return err
+		}
+		if dup[i] = n == 0; dup[i] {
+			continue
+		}
+		if l.held.Valid {
+			held.add(l.digest())
+			continue
+		}
+		o := open[l.SiteDay]
+		o.add(l)
+		open[l.SiteDay] = o
+		if err := addFailures(ctx, s, b.Batch.Results, numbers); err != nil {
+			return err
+		}
+	}
+	if err := addOpen(ctx, s, open); err != nil {
+		return err
+	}
+	return addTally(ctx, s, tallyHeld, held)
+}
+
+// addFailures inserts the results that are not up. The table is a set, so repeated ones change nothing.
+func addFailures(ctx context.Context, s session, rs []uptally.Result, numbers map[Series]uint32) error {
 	for _, r := range rs {
 		if r.Reason == uptally.OK {
 			continue
 		}
-		series, fresh := s.series.number(r.Check, r.Site)
-		if fresh {
-			if _, err := s.writes.name.ExecContext(ctx, kindSeries, series, seriesText(r.Check, r.Site)); err != nil {
-				return err
-			}
-		}
-		if _, err := s.writes.fail.ExecContext(ctx, series, r.At, int64(r.Digest()), r.Late, uint8(r.Reason), r.RTT, r.Detail); err != nil {
+		if err := addFailure(ctx, s, r, numbers[Series{r.Check, r.Site}]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func addFailure(ctx context.Context, s session, r uptally.Result, series uint32) error {
+	_, err := s.ExecContext(ctx, `INSERT INTO fail (series, t, digest, late, outcome, rtt, detail) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		series, r.At, int64(r.Digest()), r.Late, int64(r.Reason), r.RTT, r.Detail)
+	return err
 }

@@ -29,3 +29,12 @@ func TestLedgerConformance(t *testing.T) {
 		ledgertest.Run(t, func(t testing.TB) ledger.Store { return open(t, t.TempDir()) })
 	})
 }
+
+func TestSealOrderIndependence(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		ledgertest.SealOrder(t, func(testing.TB) ledger.Store { return &ledger.Memory{} })
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		ledgertest.SealOrder(t, func(t testing.TB) ledger.Store { return open(t, t.TempDir()) })
+	})
+}

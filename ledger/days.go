@@ -2,9 +2,8 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -12,123 +11,329 @@ import (
 	"github.com/uptally/uptally"
 )
 
-// readStmts are prepared once on the reading connections.
-type readStmts struct {
-	log, nextDay, count, series, fail, plans, names, entries *sql.Stmt
+// view is one series in one snapshot.
+type view struct {
+	Series
+	t        *tables
+	s        session
+	number   uint32
+	numbered bool // it has one: without there is nothing sealed and nothing that failed
+	seals    map[int32]sealRow
+	blocks   map[int32]*dayBlock
+	open     map[int32]openRow
 }
 
-func (r *readStmts) prepare(ctx context.Context, db *sql.DB) error {
-	for _, p := range []struct {
-		stmt **sql.Stmt
-		sql  string
-	}{
-		{&r.log, `SELECT day, data FROM log WHERE site = ? AND day >= ? AND day < ? AND held IS NULL ORDER BY site, day, agent, epoch, seq`},
-		{&r.nextDay, `SELECT day FROM log WHERE site = ? AND day >= ? AND day < ? ORDER BY site, day LIMIT 1`},
-		{&r.count, `SELECT coalesce(sum(n), 0) FROM log WHERE site = ? AND day = ?`},
-		{&r.series, `SELECT id FROM name WHERE kind = ? AND text = ?`},
-		{&r.fail, `SELECT t, late, outcome, rtt, detail FROM fail WHERE series = ? AND t >= ? AND t < ?`},
-		{&r.plans, `SELECT data FROM plan WHERE "check" = ? ORDER BY from_slot`},
-		{&r.names, `SELECT text FROM name WHERE kind = ? ORDER BY text`},
-		{&r.entries, `SELECT id, recorded_at, by, kind, data FROM entry WHERE recorded_at <= ? ORDER BY id`},
-	} {
-		var err error
-		if *p.stmt, err = db.PrepareContext(ctx, p.sql); err != nil {
-			return fmt.Errorf("prepare %q: %w", p.sql, err)
+// reading runs f over the days of a series that have any result, from ≤ day < to ascending.
+func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(ctx context.Context, v *view, day int32) error) error {
+	err := t.engine.read(ctx, func(ctx context.Context, s session) error {
+		v := &view{Series: of, t: t, s: s, seals: map[int32]sealRow{}, blocks: map[int32]*dayBlock{}}
+		if err := v.look(ctx, from, to); err != nil {
+			return err
 		}
+		days := map[int32]bool{}
+		for day := range v.blocks {
+			days[day] = true
+		}
+		for day := range v.open {
+			days[day] = true
+		}
+		for _, day := range slices.Sorted(maps.Keys(days)) {
+			if err := f(ctx, v, day); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read check %v at site %v: %w", of.Check, of.Site, err)
 	}
 	return nil
 }
 
-// Runs folds days and passes the response times over.
-func (s *SQLite) Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error) {
-	whole, err := s.Days(ctx, check, site, from, to)
-	var days []uptally.Day
-	for _, d := range whole {
-		d.RTT = nil
-		days = append(days, d)
+// look reads what is sealed and what is open.
+func (v *view) look(ctx context.Context, from, to int32) error {
+	names, err := v.t.names.at(ctx, v.s)
+	if err != nil {
+		return err
 	}
-	return days, err
+	if v.number, v.numbered = names.numbers[v.Series]; v.numbered {
+		all, err := v.t.sealsOf(ctx, v.s, v.Site)
+		if err != nil {
+			return err
+		}
+		seals := sealsBetween(all, from, to)
+		blocks, err := v.t.blocksOf(ctx, v.s, v.Site, v.number/blockLen, seals)
+		if err != nil {
+			return err
+		}
+		for i, b := range blocks {
+			if _, _, has := b.member(v.number % blockLen); has {
+				v.seals[seals[i].day], v.blocks[seals[i].day] = seals[i], b
+			}
+		}
+	}
+	v.open, err = openOf(ctx, v.s, v.Site, from, to)
+	return err
 }
 
-// Heads folds days and makes their heads.
-func (s *SQLite) Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error) {
-	days, err := s.Days(ctx, check, site, from, to)
+// sealed returns the sealed day without response times; without runs where nothing is sealed.
+func (v *view) sealed(day int32) uptally.Day {
+	d := uptally.Day{Check: v.Check, Site: v.Site, Day: day}
+	if b := v.blocks[day]; b != nil {
+		d, _, _ = b.member(v.number % blockLen)
+	}
+	return d
+}
+
+// log returns what the log has of the day.
+func (v *view) log(ctx context.Context, day int32) (part, error) {
+	if row, open := v.open[day]; open {
+		return v.t.logPart(ctx, v.s, v.Series, day, row)
+	}
+	return part{day: uptally.Day{Check: v.Check, Site: v.Site, Day: day}}, nil
+}
+
+// runs returns a day without its response times. They are read only where the sealed day and the log have an instant in
+// common: then they decide whether the results are equal.
+func (v *view) runs(ctx context.Context, day int32) (uptally.Day, error) {
+	sealed := v.sealed(day)
+	log, err := v.log(ctx, day)
+	if err != nil {
+		return sealed, err
+	}
+	if !apart(sealed, log.day) {
+		p, err := v.whole(ctx, day)
+		p.day.RTT = nil
+		return p.day, err
+	}
+	d, after := sealed.Extend(log.day)
+	if !after { // between each other: no instant is twice, so neither text nor response time decides anything
+		all := slices.AppendSeq(slices.Collect(sealed.Results()), log.day.Results())
+		d = uptally.FoldDay(v.Check, v.Site, day, all)
+	}
+	d.RTT = nil
+	return d, nil
+}
+
+// whole returns a day with its response times and the sides of its failures.
+func (v *view) whole(ctx context.Context, day int32) (part, error) {
+	log, err := v.log(ctx, day)
+	if err != nil || v.blocks[day] == nil {
+		return log, err
+	}
+	p := part{}
+	if p.day, err = v.sealedWhole(ctx, day); err != nil {
+		return p, err
+	}
+	if len(log.day.Runs) == 0 {
+		return p, nil
+	}
+	if p.sides, err = v.sealedSides(ctx, p.day); err != nil {
+		return p, err
+	}
+	return p.extend(log), nil
+}
+
+// sealedWhole returns the sealed day with its response times.
+func (v *view) sealedWhole(ctx context.Context, day int32) (uptally.Day, error) {
+	d, digest, _ := v.blocks[day].member(v.number % blockLen)
+	body, err := v.t.body(ctx, v.s, v.seals[day], v.number)
+	if err != nil {
+		return d, err
+	}
+	if body == nil {
+		return d, v.noBody(ctx, day)
+	}
+	whole, err := uptally.Head{Day: d, Digest: digest}.DecodeBody(body)
+	if err != nil {
+		return d, damaged("read table body, day %d, series %d: %v", day, v.number, err)
+	}
+	return whole, nil
+}
+
+// noBody says why response times are not there.
+func (v *view) noBody(ctx context.Context, day int32) error {
+	drops, err := readDrops(ctx, v.s)
+	if err != nil {
+		return err
+	}
+	for _, d := range drops {
+		if d.BodiesOnly && day < d.Before {
+			return fmt.Errorf("got no response times of day %d: those before day %d were dropped at %d by %q: %s", day, d.Before, d.At, d.By, d.Why)
+		}
+	}
+	return damaged("read table body: got none of day %d, series %d", day, v.number)
+}
+
+// sealedSides reads what table fail has of the instants at which a sealed day is not up. It may have later sides of them too;
+// they are in the log.
+func (v *view) sealedSides(ctx context.Context, d uptally.Day) ([]uptally.Result, error) {
+	if !slices.ContainsFunc(d.Runs, func(r uptally.Run) bool { return r.Reason != uptally.OK }) {
+		return nil, nil
+	}
+	failed, err := v.failed(ctx, d.Day)
 	if err != nil {
 		return nil, err
 	}
-	return headsOf(days)
+	var sides []uptally.Result
+	for _, run := range d.Runs {
+		for i := int64(0); i < int64(run.N) && run.Reason != uptally.OK; i++ {
+			at := run.At + i*run.Step
+			j := sort.Search(len(failed), func(j int) bool { return failed[j].At >= at })
+			failed = failed[j:]
+			n := 0
+			for n < len(failed) && failed[n].At == at {
+				n++
+			}
+			if err := soundSides(run, failed[:n]); err != nil {
+				return nil, damaged("read table fail, series %d, instant %d: %v", v.number, at, err)
+			}
+			sides = append(sides, failed[:n]...)
+		}
+	}
+	return sides, nil
 }
 
-// nextDay returns the first day with a batch of a site, from ≤ day < to.
-func (s *SQLite) nextDay(ctx context.Context, site uptally.ID, from, to int32) (day int32, found bool, err error) {
-	err = s.reads.nextDay.QueryRowContext(ctx, int64(site), from, to).Scan(&day)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("read days of site %v: %w", site, err)
-	}
-	return day, true, nil
-}
-
-// countResults returns how many results the batches of a site and day hold.
-func (s *SQLite) countResults(ctx context.Context, site uptally.ID, day int32) (int, error) {
-	var n int
-	if err := s.reads.count.QueryRowContext(ctx, int64(site), day).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count results of site %v: %w", site, err)
-	}
-	return n, nil
-}
-
-// batches calls f with each batch of a site that is not held, days from ≤ day < to ascending.
-func (s *SQLite) batches(ctx context.Context, site uptally.ID, from, to int32, f func(uptally.Batch)) error {
-	rows, err := s.reads.log.QueryContext(ctx, int64(site), from, to)
-	if err != nil {
-		return fmt.Errorf("read batches of site %v: %w", site, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var day int32
-		var data sql.RawBytes
-		if err := rows.Scan(&day, &data); err != nil {
-			return fmt.Errorf("read batches of site %v: %w", site, err)
+// soundSides demands that what a run says of an instant is there.
+func soundSides(run uptally.Run, sides []uptally.Result) error {
+	if run.Reason == uptally.Conflict {
+		if len(sides) < 2 {
+			return fmt.Errorf("got %d sides of a conflict, want two or more", len(sides))
 		}
-		b, err := uptally.DecodeBatch(data)
-		if err == nil && (b.Site != site || b.Day != day) {
-			err = fmt.Errorf("got one of site %v and day %d", b.Site, b.Day)
-		}
-		if err != nil {
-			return fmt.Errorf("read a batch of site %v and day %d: %w", site, day, err)
-		}
-		f(b)
+		return nil
 	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read batches of site %v: %w", site, err)
+	if !slices.ContainsFunc(sides, func(r uptally.Result) bool { return r.Reason == run.Reason && r.Late == run.Late }) {
+		return fmt.Errorf("got no row, want one that is %v and %d ms late", run.Reason, run.Late)
 	}
 	return nil
 }
 
-// results calls f with the results of a series for each day that has any, ascending; f must not keep rs.
-func (s *SQLite) results(ctx context.Context, check, site uptally.ID, from, to int32, f func(day int32, rs []uptally.Result)) error {
+// failed reads a day of the series from table fail, in order.
+func (v *view) failed(ctx context.Context, day int32) ([]uptally.Result, error) {
 	var rs []uptally.Result
-	last := int32(math.MinInt32)
-	flush := func() {
-		if len(rs) > 0 {
-			f(last, rs)
+	query := `SELECT t, digest, late, outcome, rtt, detail FROM fail WHERE series = ? AND t >= ? AND t < ?`
+	from := int64(day) * uptally.DayMillis
+	err := eachRow(ctx, v.s, "table fail", query, []any{v.number, from, from + uptally.DayMillis}, func(scan func(...any) error) error {
+		r := uptally.Result{Slot: uptally.Slot{Check: v.Check, Site: v.Site}}
+		var digest int64
+		if err := scan(&r.At, &digest, &r.Late, &r.Reason, &r.RTT, &r.Detail); err != nil {
+			return err
 		}
-		rs = rs[:0]
-	}
-	err := s.batches(ctx, site, from, to, func(b uptally.Batch) {
-		if b.Day != last {
-			flush()
-			last = b.Day
+		if got := r.Digest(); got != uint64(digest) {
+			return damaged("read table fail, series %d, instant %d: got digest %016x, want %016x", v.number, r.At, got, uint64(digest))
 		}
-		rs = append(rs, resultsOf(b, check)...)
+		rs = append(rs, r)
+		return nil
 	})
-	if err == nil {
-		flush()
+	slices.SortFunc(rs, uptally.Result.Compare)
+	return rs, err
+}
+
+// Days returns whole days.
+func (t *tables) Days(ctx context.Context, check, site uptally.ID, from, to int32) (days []uptally.Day, err error) {
+	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, day int32) error {
+		p, err := v.whole(ctx, day)
+		if len(p.day.Runs) > 0 {
+			days = append(days, p.day)
+		}
+		return err
+	})
+	return noneBeside(days, err)
+}
+
+// Runs returns days without response times.
+func (t *tables) Runs(ctx context.Context, check, site uptally.ID, from, to int32) (days []uptally.Day, err error) {
+	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, day int32) error {
+		d, err := v.runs(ctx, day)
+		if len(d.Runs) > 0 {
+			days = append(days, d)
+		}
+		return err
+	})
+	return noneBeside(days, err)
+}
+
+// Heads returns heads: those of sealed days as they are stored.
+func (t *tables) Heads(ctx context.Context, check, site uptally.ID, from, to int32) (heads []uptally.Head, err error) {
+	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, day int32) error {
+		h, err := v.head(ctx, day)
+		if len(h.Day.Runs) > 0 {
+			heads = append(heads, h)
+		}
+		return err
+	})
+	return noneBeside(heads, err)
+}
+
+func (v *view) head(ctx context.Context, day int32) (uptally.Head, error) {
+	log, err := v.log(ctx, day)
+	if err != nil {
+		return uptally.Head{}, err
 	}
-	return err
+	if len(log.day.Runs) > 0 {
+		p, err := v.whole(ctx, day)
+		if err != nil {
+			return uptally.Head{}, err
+		}
+		return p.day.Head()
+	}
+	if v.blocks[day] == nil {
+		return uptally.Head{}, nil
+	}
+	var data []byte
+	if _, err := oneRow(ctx, v.s, "table head", `SELECT data FROM head WHERE day = ? AND series = ?`, []any{day, v.number}, &data); err != nil {
+		return uptally.Head{}, err
+	}
+	h, err := soundHead(v.Series, day, data)
+	if _, digest, _ := v.blocks[day].member(v.number % blockLen); err == nil && h.Digest != digest {
+		err = fmt.Errorf("got digest %x, want %x", h.Digest, digest)
+	}
+	if err != nil {
+		return uptally.Head{}, damaged("read table head, series %d, day %d: %v", v.number, day, err)
+	}
+	return h, nil
+}
+
+// Failures returns what is not up, and every side of a conflict.
+func (t *tables) Failures(ctx context.Context, check, site uptally.ID, from, to int64) (rs []uptally.Result, err error) {
+	if from >= to {
+		return nil, nil
+	}
+	first, last := daysOf(from, to)
+	err = t.reading(ctx, Series{check, site}, first, last, func(ctx context.Context, v *view, day int32) error {
+		p, err := v.failures(ctx, day)
+		if err == nil {
+			rs = append(rs, p.between(from, to)...)
+		}
+		return err
+	})
+	return noneBeside(rs, err)
+}
+
+// failures returns a part whose sides are those of the day.
+func (v *view) failures(ctx context.Context, day int32) (part, error) {
+	sealed := part{day: v.sealed(day)}
+	log, err := v.log(ctx, day)
+	if err != nil {
+		return sealed, err
+	}
+	if !apart(sealed.day, log.day) {
+		return v.whole(ctx, day)
+	}
+	if sealed.sides, err = v.sealedSides(ctx, sealed.day); err != nil || len(log.sides) == 0 {
+		return sealed, err
+	}
+	sides := slices.Concat(sealed.sides, log.sides)
+	slices.SortFunc(sides, uptally.Result.Compare)
+	return part{sides: sides}, nil
+}
+
+// noneBeside returns nothing beside an error.
+func noneBeside[T any](all []T, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // resultsOf returns the stretch of a batch's results that belongs to a check.
@@ -139,65 +344,6 @@ func resultsOf(b uptally.Batch, check uptally.ID) []uptally.Result {
 		j++
 	}
 	return b.Results[i:j]
-}
-
-// Failures reads table fail, and from the log the sides of conflicts that are up, which fail cannot have.
-func (s *SQLite) Failures(ctx context.Context, check, site uptally.ID, from, to int64) ([]uptally.Result, error) {
-	if from >= to {
-		return nil, nil
-	}
-	rs, err := s.failed(ctx, check, site, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("read failures of check %v at site %v: %w", check, site, err)
-	}
-	first, last := daysOf(from, to)
-	days, err := s.Days(ctx, check, site, first, last)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range days {
-		if !slices.ContainsFunc(d.Runs, func(r uptally.Run) bool { return r.Reason == uptally.Conflict }) {
-			continue
-		}
-		err := s.results(ctx, check, site, d.Day, d.Day+1, func(_ int32, all []uptally.Result) {
-			for _, r := range conflicts(all) {
-				if r.At >= from && r.At < to {
-					rs = append(rs, r)
-				}
-			}
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(rs, uptally.Result.Compare)
-	return slices.Compact(rs), nil
-}
-
-// failed reads one series of table fail.
-func (s *SQLite) failed(ctx context.Context, check, site uptally.ID, from, to int64) ([]uptally.Result, error) {
-	var series uint32
-	err := s.reads.series.QueryRowContext(ctx, kindSeries, seriesText(check, site)).Scan(&series)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.reads.fail.QueryContext(ctx, series, from, to)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var rs []uptally.Result
-	for rows.Next() {
-		r := uptally.Result{Slot: uptally.Slot{Check: check, Site: site}}
-		if err := rows.Scan(&r.At, &r.Late, &r.Reason, &r.RTT, &r.Detail); err != nil {
-			return nil, err
-		}
-		rs = append(rs, r)
-	}
-	return rs, rows.Err()
 }
 
 // daysOf returns the days from ≤ day < to that touch the instants from ≤ at < to, within what an int32 counts.

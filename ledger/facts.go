@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/uptally/uptally"
 )
@@ -15,40 +16,67 @@ func checkKind(kind, name string) error {
 	return nil
 }
 
+// planRow is a row of table plan.
+type planRow struct {
+	check, from, digest int64
+	data                []byte
+}
+
+func (p planRow) row() uint64 { return rowDigest(p.check, p.from, p.digest, p.data) }
+
+// nameRow is a row of table name.
+type nameRow struct {
+	kind string
+	id   int64
+	text string
+}
+
+func (n nameRow) row() uint64 { return rowDigest(n.kind, n.id, n.text) }
+
+func entryDigest(e uptally.Entry) uint64 {
+	return rowDigest(e.ID, e.RecordedAt, e.By, e.Kind, e.Data)
+}
+
 // AddPlans stores plans from their slots on, and the names that they hold.
-func (s *SQLite) AddPlans(ctx context.Context, ps ...uptally.Plan) error {
-	return s.write(ctx, func(ctx context.Context) error {
+func (t *tables) AddPlans(ctx context.Context, ps ...uptally.Plan) error {
+	return t.engine.write(ctx, func(ctx context.Context, s session) error {
+		tallies := map[string]tally{}
 		for _, p := range ps {
-			if err := s.addPlan(ctx, p); err != nil {
+			if err := addPlan(ctx, s, p, tallies); err != nil {
 				return fmt.Errorf("add plan of check %q from %d: %w", p.Check, p.From, err)
 			}
 		}
-		return nil
+		return addTallies(ctx, s, tallies)
 	})
 }
 
-func (s *SQLite) addPlan(ctx context.Context, p uptally.Plan) error {
-	if err := s.addName(ctx, "check", p.Check); err != nil {
+func addPlan(ctx context.Context, s session, p uptally.Plan, tallies map[string]tally) error {
+	if err := addName(ctx, s, "check", p.Check, tallies); err != nil {
 		return err
 	}
 	for _, site := range p.Sites {
-		if err := s.addName(ctx, "site", site); err != nil {
+		if err := addName(ctx, s, "site", site, tallies); err != nil {
 			return err
 		}
 	}
-	check, digest := int64(uptally.IDOf(p.Check)), int64(p.Digest())
-	r, err := s.writes.plan.ExecContext(ctx, check, p.From, digest, uptally.AppendPlan(nil, p))
+	row := planRow{int64(uptally.IDOf(p.Check)), p.From, int64(p.Digest()), uptally.AppendPlan(nil, p)}
+	n, err := changed(ctx, s, `INSERT INTO plan ("check", from_slot, digest, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		row.check, row.from, row.digest, row.data)
 	if err != nil {
 		return err
 	}
-	if n, err := r.RowsAffected(); n == 1 || err != nil {
-		return err
+	if n == 1 {
+		name := tallyPlan(uptally.ID(row.check))
+		count := tallies[name]
+		count.add(row.row())
+		tallies[name] = count
+		return nil
 	}
 	var got int64
-	if err := s.writes.planDigest.QueryRowContext(ctx, check, p.From).Scan(&got); err != nil {
+	if _, err := oneRow(ctx, s, "table plan", `SELECT digest FROM plan WHERE "check" = ? AND from_slot = ?`, []any{row.check, row.from}, &got); err != nil {
 		return err
 	}
-	return samePlan(uint64(got), uint64(digest))
+	return samePlan(uint64(got), uint64(row.digest))
 }
 
 func samePlan(got, want uint64) error {
@@ -59,42 +87,69 @@ func samePlan(got, want uint64) error {
 }
 
 // Plans returns the plans of a check in order of From.
-func (s *SQLite) Plans(ctx context.Context, check string) ([]uptally.Plan, error) {
-	rows, err := s.reads.plans.QueryContext(ctx, int64(uptally.IDOf(check)))
+func (t *tables) Plans(ctx context.Context, check string) ([]uptally.Plan, error) {
+	var ps []uptally.Plan
+	err := t.engine.read(ctx, func(ctx context.Context, s session) error {
+		row, got := planRow{check: int64(uptally.IDOf(check))}, tally{}
+		want, err := readTally(ctx, s, tallyPlan(uptally.IDOf(check)))
+		if err != nil {
+			return err
+		}
+		query := `SELECT from_slot, digest, data FROM plan WHERE "check" = ? ORDER BY from_slot`
+		err = eachRow(ctx, s, "table plan", query, []any{row.check}, func(scan func(...any) error) error {
+			if err := scan(&row.from, &row.digest, &row.data); err != nil {
+				return err
+			}
+			got.add(row.row())
+			p, err := uptally.DecodePlan(row.data)
+			if err == nil && p.Digest() != uint64(row.digest) {
+				err = fmt.Errorf("got digest %016x", uint64(row.digest))
+			}
+			if err != nil {
+				return damaged("from %d: %v", row.from, err)
+			}
+			ps = append(ps, p)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return got.check("table plan", want)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read plans of check %q: %w", check, err)
 	}
-	defer rows.Close()
-	var ps []uptally.Plan
-	for rows.Next() {
-		var data []byte
-		if err := rows.Scan(&data); err != nil {
-			return nil, fmt.Errorf("read plans of check %q: %w", check, err)
-		}
-		p, err := uptally.DecodePlan(data)
-		if err != nil {
-			return nil, fmt.Errorf("read plans of check %q: %w", check, err)
-		}
-		ps = append(ps, p)
-	}
-	return ps, rows.Err()
+	return ps, nil
 }
 
 // AddName records what an ID stands for.
-func (s *SQLite) AddName(ctx context.Context, kind, name string) error {
-	return s.write(ctx, func(ctx context.Context) error { return s.addName(ctx, kind, name) })
+func (t *tables) AddName(ctx context.Context, kind, name string) error {
+	return t.engine.write(ctx, func(ctx context.Context, s session) error {
+		tallies := map[string]tally{}
+		if err := addName(ctx, s, kind, name, tallies); err != nil {
+			return err
+		}
+		return addTallies(ctx, s, tallies)
+	})
 }
 
-func (s *SQLite) addName(ctx context.Context, kind, name string) error {
+func addName(ctx context.Context, s session, kind, name string, tallies map[string]tally) error {
 	if err := checkKind(kind, name); err != nil {
 		return err
 	}
-	id := int64(uptally.IDOf(name))
-	if _, err := s.writes.name.ExecContext(ctx, kind, id, name); err != nil {
+	row := nameRow{kind, int64(uptally.IDOf(name)), name}
+	n, err := changed(ctx, s, `INSERT INTO name (kind, id, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, row.kind, row.id, row.text)
+	if err != nil {
 		return fmt.Errorf("record %s name %q: %w", kind, name, err)
 	}
+	if n == 1 {
+		count := tallies[tallyName(kind)]
+		count.add(row.row())
+		tallies[tallyName(kind)] = count
+		return nil
+	}
 	var got string
-	if err := s.writes.nameText.QueryRowContext(ctx, kind, id).Scan(&got); err != nil {
+	if _, err := oneRow(ctx, s, "table name", `SELECT text FROM name WHERE kind = ? AND id = ?`, []any{kind, row.id}, &got); err != nil {
 		return fmt.Errorf("record %s name %q: %w", kind, name, err)
 	}
 	if got != name {
@@ -104,52 +159,78 @@ func (s *SQLite) addName(ctx context.Context, kind, name string) error {
 }
 
 // Names returns all names of a kind, sorted.
-func (s *SQLite) Names(ctx context.Context, kind string) ([]string, error) {
-	rows, err := s.reads.names.QueryContext(ctx, kind)
+func (t *tables) Names(ctx context.Context, kind string) ([]string, error) {
+	var names []string
+	err := t.engine.read(ctx, func(ctx context.Context, s session) error {
+		var got tally
+		want, err := readTally(ctx, s, tallyName(kind))
+		if err != nil {
+			return err
+		}
+		row := nameRow{kind: kind}
+		err = eachRow(ctx, s, "table name", `SELECT id, text FROM name WHERE kind = ?`, []any{kind}, func(scan func(...any) error) error {
+			if err := scan(&row.id, &row.text); err != nil {
+				return err
+			}
+			got.add(row.row())
+			names = append(names, row.text)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return got.check("table name", want)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read %s names: %w", kind, err)
 	}
-	defer rows.Close()
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("read %s names: %w", kind, err)
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
+	slices.Sort(names)
+	return names, nil
 }
 
 // Record appends an entry.
-func (s *SQLite) Record(ctx context.Context, e uptally.Entry) (id int64, err error) {
-	err = s.write(ctx, func(ctx context.Context) error {
-		r, err := s.writes.entry.ExecContext(ctx, e.RecordedAt, e.By, e.Kind, e.Data)
-		if err == nil {
-			id, err = r.LastInsertId()
+func (t *tables) Record(ctx context.Context, e uptally.Entry) (int64, error) {
+	err := t.engine.write(ctx, func(ctx context.Context, s session) error {
+		_, err := oneRow(ctx, s, "table entry", `INSERT INTO entry (recorded_at, by, kind, data) VALUES (?, ?, ?, ?) RETURNING id`,
+			[]any{e.RecordedAt, e.By, e.Kind, e.Data}, &e.ID)
+		if err != nil {
+			return err
 		}
-		return err
+		return addTally(ctx, s, tallyEntry, tally{1, entryDigest(e)})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("record %s: %w", e.Kind, err)
 	}
-	return id, nil
+	return e.ID, nil
 }
 
 // Entries returns what had been recorded at or before an instant.
-func (s *SQLite) Entries(ctx context.Context, asOf int64) ([]uptally.Entry, error) {
-	rows, err := s.reads.entries.QueryContext(ctx, asOf)
+func (t *tables) Entries(ctx context.Context, asOf int64) ([]uptally.Entry, error) {
+	var es []uptally.Entry
+	err := t.engine.read(ctx, func(ctx context.Context, s session) error {
+		var got tally
+		want, err := readTally(ctx, s, tallyEntry)
+		if err != nil {
+			return err
+		}
+		err = eachRow(ctx, s, "table entry", `SELECT id, recorded_at, by, kind, data FROM entry ORDER BY id`, nil, func(scan func(...any) error) error {
+			var e uptally.Entry
+			if err := scan(&e.ID, &e.RecordedAt, &e.By, &e.Kind, &e.Data); err != nil {
+				return err
+			}
+			got.add(entryDigest(e))
+			if e.RecordedAt <= asOf {
+				es = append(es, e)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return got.check("table entry", want)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
-	defer rows.Close()
-	var es []uptally.Entry
-	for rows.Next() {
-		var e uptally.Entry
-		if err := rows.Scan(&e.ID, &e.RecordedAt, &e.By, &e.Kind, &e.Data); err != nil {
-			return nil, fmt.Errorf("read entries: %w", err)
-		}
-		es = append(es, e)
-	}
-	return es, rows.Err()
+	return es, nil
 }

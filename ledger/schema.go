@@ -4,14 +4,24 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
+
+	"github.com/uptally/uptally"
 )
+
+// migration is a step from one schema version to the next: its statements, then what has to be computed from the rows.
+type migration struct {
+	ddl  string
+	fill func(context.Context, session) error
+}
 
 // migrations are the steps from one schema version to the next, each run in a transaction of its own. A step that was
 // released is never changed. Sites, agents and checks are 64-bit IDs kept as signed integers.
-//
-// The tables seen, head, body and statement stay empty until days are sealed and statements issued.
-func migrations() []string {
-	return []string{`
+func migrations() []migration {
+	return []migration{{ddl: schema1}, {ddl: schema2, fill: countRows}}
+}
+
+const schema1 = `
 CREATE TABLE log (   -- durable, idempotent intake
   site INTEGER NOT NULL, day INTEGER NOT NULL, agent INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
   crc INTEGER NOT NULL,                                      -- day: UTC days since 1970
@@ -42,8 +52,35 @@ CREATE TABLE statement (  -- leaf: its place in the signed log, from 0
   agreement TEXT NOT NULL, period TEXT NOT NULL, revision INTEGER NOT NULL, issued_at INTEGER NOT NULL,
   status TEXT NOT NULL, leaf INTEGER, data BLOB NOT NULL,
   PRIMARY KEY (agreement, period, revision)) WITHOUT ROWID;
-`}
-}
+`
+
+const schema2 = `
+DROP TABLE seen;
+DROP TABLE head;
+CREATE TABLE open (   -- what log holds of a site's day and is not held: rows, results, XOR of the rows' digests
+  site INTEGER NOT NULL, day INTEGER NOT NULL, batches INTEGER NOT NULL, results INTEGER NOT NULL, sum INTEGER NOT NULL,
+  PRIMARY KEY (site, day)) WITHOUT ROWID;
+CREATE TABLE seen (   -- numbers folded and gone from log, as ranges
+  agent INTEGER NOT NULL, epoch INTEGER NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (agent, epoch)) WITHOUT ROWID;
+CREATE TABLE seal (   -- a sealed day of a site; data: what blocks of series it has, and the XOR of their digests
+  site INTEGER NOT NULL, day INTEGER NOT NULL, rev INTEGER NOT NULL, final INTEGER NOT NULL, at INTEGER NOT NULL,
+  crc INTEGER NOT NULL, data BLOB NOT NULL,                  -- crc: that at the end of data
+  PRIMARY KEY (site, day)) WITHOUT ROWID;
+CREATE TABLE head (   -- outcome runs, latency sketch, digest
+  day INTEGER NOT NULL, series INTEGER NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (day, series)) WITHOUT ROWID;
+CREATE TABLE reseal ( -- what late results changed on a day that was sealed for good
+  site INTEGER NOT NULL, day INTEGER NOT NULL, rev INTEGER NOT NULL, "check" INTEGER NOT NULL, at INTEGER NOT NULL,
+  digest_was BLOB NOT NULL, digest_is BLOB NOT NULL, results INTEGER NOT NULL, downs INTEGER NOT NULL,
+  PRIMARY KEY (site, day, rev, "check")) WITHOUT ROWID;
+CREATE TABLE dropped (
+  id INTEGER PRIMARY KEY, before_day INTEGER NOT NULL, bodies_only INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL,
+  why TEXT NOT NULL);
+CREATE TABLE tally (  -- rows of a set and XOR of their digests
+  name TEXT NOT NULL, n INTEGER NOT NULL, sum INTEGER NOT NULL,
+  PRIMARY KEY (name)) WITHOUT ROWID;
+`
 
 // schemaVersion reads how many migrations a database has had, and refuses one that had more than this program knows.
 func schemaVersion(ctx context.Context, c *sql.Conn) (int, error) {
@@ -67,11 +104,119 @@ func migrate(ctx context.Context, c *sql.Conn) error {
 		if v < from {
 			continue
 		}
-		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", step, v+1)
-		if _, err := c.ExecContext(ctx, sql); err != nil {
+		if err := migrateTo(ctx, c, v+1, step); err != nil {
 			c.ExecContext(ctx, "ROLLBACK")
 			return fmt.Errorf("migrate to schema %d: %w", v+1, err)
 		}
 	}
+	return checkSchema(ctx, c)
+}
+
+func migrateTo(ctx context.Context, c *sql.Conn, version int, step migration) error {
+	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE; "+step.ddl); err != nil {
+		return err
+	}
+	if step.fill != nil {
+		if err := step.fill(ctx, c); err != nil {
+			return err
+		}
+	}
+	_, err := c.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d; COMMIT", version))
+	return err
+}
+
+// countRows writes what schema 2 counts of the rows that schema 1 has.
+func countRows(ctx context.Context, s session) error {
+	open, tallies := map[SiteDay]openRow{}, map[string]tally{}
+	count := func(name string, digest uint64) {
+		t := tallies[name]
+		t.add(digest)
+		tallies[name] = t
+	}
+	for _, set := range []struct {
+		table, query string
+		row          func(scan func(...any) error) error
+	}{
+		{"log", `SELECT site, day, agent, epoch, seq, crc, received, n, held FROM log`, func(scan func(...any) error) error {
+			var l logRow
+			if err := l.scan(scan); err != nil {
+				return err
+			}
+			if l.held.Valid {
+				count(tallyHeld, l.digest())
+				return nil
+			}
+			o := open[l.SiteDay]
+			o.add(l)
+			open[l.SiteDay] = o
+			return nil
+		}},
+		{"plan", `SELECT "check", from_slot, digest, data FROM plan`, func(scan func(...any) error) error {
+			var p planRow
+			err := scan(&p.check, &p.from, &p.digest, &p.data)
+			count(tallyPlan(uptally.ID(p.check)), p.row())
+			return err
+		}},
+		{"name", `SELECT kind, id, text FROM name`, func(scan func(...any) error) error {
+			var n nameRow
+			err := scan(&n.kind, &n.id, &n.text)
+			count(tallyName(n.kind), n.row())
+			return err
+		}},
+		{"entry", `SELECT id, recorded_at, by, kind, data FROM entry`, func(scan func(...any) error) error {
+			var e uptally.Entry
+			err := scan(&e.ID, &e.RecordedAt, &e.By, &e.Kind, &e.Data)
+			count(tallyEntry, entryDigest(e))
+			return err
+		}},
+	} {
+		if err := eachRow(ctx, s, "table "+set.table, set.query, nil, set.row); err != nil {
+			return err
+		}
+	}
+	if err := addOpen(ctx, s, open); err != nil {
+		return err
+	}
+	return addTallies(ctx, s, tallies)
+}
+
+// checkSchema compares what the database says of its tables with what the migrations make: a table read under another
+// declaration would yield other values.
+func checkSchema(ctx context.Context, c *sql.Conn) error {
+	fresh, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return err
+	}
+	defer fresh.Close()
+	fresh.SetMaxOpenConns(1) // each connection has a memory of its own
+	for _, m := range migrations() {
+		if _, err := fresh.ExecContext(ctx, m.ddl); err != nil {
+			return err
+		}
+	}
+	want, err := schemaText(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	got, err := schemaText(ctx, c)
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return damaged("read schema: got other tables than were made")
+	}
 	return nil
+}
+
+// schemaText is what SQLite holds of tables and indexes, but for where they begin and what statistics it made itself.
+func schemaText(ctx context.Context, s session) (string, error) {
+	var text strings.Builder
+	err := eachRow(ctx, s, "schema", `SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master
+		WHERE type IN ('table', 'index') AND name NOT LIKE 'sqlite_stat%' ORDER BY name`, nil, func(scan func(...any) error) error {
+		var row [4]string
+		err := scan(&row[0], &row[1], &row[2], &row[3])
+		fmt.Fprintf(&text, "%q\n", row)
+		return err
+	})
+	return text.String(), err
 }

@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/uptally/uptally"
 )
@@ -14,55 +17,147 @@ const (
 )
 
 // seriesBook numbers the series, that is each check at a site, in blocks of sixteen a site, so that one row of body
-// belongs to one site. The numbers are the ledger's own: they never leave it.
+// belongs to one site. The numbers are the ledger's own: they never leave it, and never change.
 type seriesBook struct {
-	numbers map[seriesKey]uint32
-	next    map[uptally.ID]uint32 // for each site; a multiple of sixteen once its block is full
+	mu    sync.Mutex
+	known seriesTable
+	tally tally // of the rows that known was read from
+}
+
+// seriesTable is not changed once it is made.
+type seriesTable struct {
+	numbers map[Series]uint32
+	series  map[uint32]Series
+	next    map[uptally.ID]uint32 // by site: the number after its last one; a multiple of sixteen once its block is full
 	blocks  uint32
 }
 
-type seriesKey struct{ check, site uptally.ID }
+func compareSeries(a, b Series) int {
+	return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Check, b.Check))
+}
 
-func seriesText(check, site uptally.ID) string { return fmt.Sprintf("%v %v", check, site) }
+func seriesText(s Series) string { return fmt.Sprintf("%v %v", s.Check, s.Site) }
 
-// readSeries reads what table name holds.
-func readSeries(ctx context.Context, c *sql.Conn) (seriesBook, error) {
-	b := seriesBook{numbers: map[seriesKey]uint32{}, next: map[uptally.ID]uint32{}}
-	rows, err := c.QueryContext(ctx, `SELECT id, text FROM name WHERE kind = ? ORDER BY id`, kindSeries)
+func (t *seriesTable) put(s Series, n uint32) {
+	t.numbers[s], t.series[n] = n, s
+	t.next[s.Site] = n + 1
+	t.blocks = max(t.blocks, n/blockLen+1)
+}
+
+// give numbers a series that has none.
+func (t *seriesTable) give(s Series) uint32 {
+	n := t.next[s.Site]
+	if n%blockLen == 0 {
+		n = t.blocks * blockLen
+	}
+	t.put(s, n)
+	return n
+}
+
+// at returns the series of a snapshot, from memory where the table has not grown since.
+func (b *seriesBook) at(ctx context.Context, s session) (seriesTable, error) {
+	want, err := readTally(ctx, s, tallyName(kindSeries))
 	if err != nil {
-		return b, err
+		return seriesTable{}, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var n uint32
-		var text string
-		if err := rows.Scan(&n, &text); err != nil {
-			return b, err
-		}
-		var k seriesKey
-		if _, err := fmt.Sscanf(text, "%x %x", (*uint64)(&k.check), (*uint64)(&k.site)); err != nil {
-			return b, fmt.Errorf("read series %d: got %q, want two IDs", n, text)
-		}
-		b.put(k, n)
+	known, seen := b.kept()
+	if known.numbers != nil && seen == want {
+		return known, nil
 	}
-	return b, rows.Err()
+	known, got, err := readSeries(ctx, s)
+	if err == nil {
+		err = got.check("table name, kind series", want)
+	}
+	if err != nil {
+		return seriesTable{}, err
+	}
+	b.keep(known, want)
+	return known, nil
 }
 
-func (b *seriesBook) put(k seriesKey, n uint32) {
-	b.numbers[k] = n
-	b.next[k.site] = n + 1
-	b.blocks = max(b.blocks, n/blockLen+1)
+func (b *seriesBook) keep(known seriesTable, of tally) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.known, b.tally = known, of
 }
 
-// number returns the number of a series; a fresh one has yet to be stored.
-func (b *seriesBook) number(check, site uptally.ID) (n uint32, fresh bool) {
-	k := seriesKey{check, site}
-	if n, ok := b.numbers[k]; ok {
-		return n, false
+func (b *seriesBook) kept() (seriesTable, tally) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.known, b.tally
+}
+
+func readSeries(ctx context.Context, s session) (t seriesTable, got tally, err error) {
+	t = seriesTable{map[Series]uint32{}, map[uint32]Series{}, map[uptally.ID]uint32{}, 0}
+	err = eachRow(ctx, s, "table name", `SELECT id, text FROM name WHERE kind = ? ORDER BY id`, []any{kindSeries}, func(scan func(...any) error) error {
+		row := nameRow{kind: kindSeries}
+		if err := scan(&row.id, &row.text); err != nil {
+			return err
+		}
+		var k Series
+		if _, err := fmt.Sscanf(row.text, "%x %x", (*uint64)(&k.Check), (*uint64)(&k.Site)); err != nil || int64(uint32(row.id)) != row.id {
+			return damaged("read series %d: got %q, want two IDs", row.id, row.text)
+		}
+		t.put(k, uint32(row.id))
+		got.add(row.row())
+		return nil
+	})
+	return t, got, err
+}
+
+// numbers returns the numbers of series and gives those one that have none, in a transaction of its own: a number that is
+// never used does no harm, and two processes that give at once must not undo each other's results.
+func (t *tables) numbers(ctx context.Context, want []Series) (map[Series]uint32, error) {
+	numbers := map[Series]uint32{}
+	known, _ := t.names.kept()
+	for _, s := range want {
+		if n, ok := known.numbers[s]; ok {
+			numbers[s] = n
+		}
 	}
-	if n = b.next[site]; n%blockLen == 0 {
-		n = b.blocks * blockLen
+	if len(numbers) == len(want) {
+		return numbers, nil
 	}
-	b.put(k, n)
-	return n, true
+	var grown seriesTable
+	var of tally
+	err := t.again(ctx, func(ctx context.Context, q session) (err error) {
+		grown, of, err = t.giveNumbers(ctx, q, want)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("number series: %w", err)
+	}
+	t.names.keep(grown, of)
+	for _, s := range want {
+		numbers[s] = grown.numbers[s]
+	}
+	return numbers, nil
+}
+
+// giveNumbers returns the table with the numbers, and its tally.
+func (t *tables) giveNumbers(ctx context.Context, q session, want []Series) (grown seriesTable, of tally, err error) {
+	known, err := t.names.at(ctx, q)
+	if err != nil {
+		return grown, of, err
+	}
+	if of, err = readTally(ctx, q, tallyName(kindSeries)); err != nil {
+		return grown, of, err
+	}
+	grown = seriesTable{maps.Clone(known.numbers), maps.Clone(known.series), maps.Clone(known.next), known.blocks}
+	var more tally
+	for _, s := range slices.SortedFunc(slices.Values(want), compareSeries) {
+		if _, ok := grown.numbers[s]; ok {
+			continue
+		}
+		row := nameRow{kindSeries, int64(grown.give(s)), seriesText(s)}
+		n, err := changed(ctx, q, `INSERT INTO name (kind, id, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, row.kind, row.id, row.text)
+		if err == nil && n == 0 {
+			err = errAgain
+		}
+		if err != nil {
+			return grown, of, err
+		}
+		more.add(row.row())
+	}
+	return grown, tally{of.n + more.n, of.sum ^ more.sum}, addTally(ctx, q, tallyName(kindSeries), more)
 }

@@ -11,7 +11,12 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/uptally/uptally"
 )
+
+// readerCount is how many snapshots there are at a time.
+const readerCount = 4
 
 // Options are what Open may be told; the zero value is fine.
 type Options struct {
@@ -26,28 +31,69 @@ type Options struct {
 //     has marked the pages clean and the next fsync would seem to succeed. Reading goes on.
 //  2. A full disk is an error of that write alone.
 type SQLite struct {
+	tables
 	dir  string
-	now  func() int64
 	lock *os.File // nil for a reader
 
-	readers *sql.DB
-	reads   readStmts
-	book    dayBook
+	readers  *sql.DB
+	sessions chan *prepared // those of readers that nobody uses
 
 	mu      sync.Mutex // guards all below
 	writers *sql.DB    // nil for a reader
-	writer  *sql.Conn
-	writes  writeStmts
-	series  seriesBook
+	writer  *prepared
 	broken  error
+}
+
+// prepared is a connection whose statements are prepared once.
+type prepared struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (p *prepared) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt := p.stmts[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := p.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", query, err)
+	}
+	p.stmts[query] = stmt
+	return stmt, nil
+}
+
+// ExecContext runs a statement.
+func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	stmt, err := p.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+// QueryContext runs a query.
+func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := p.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// close gives up the statements, which do not end with a sql.Conn, and SQLite keeps a connection open that has any.
+func (p *prepared) close() error {
+	for _, stmt := range p.stmts {
+		stmt.Close()
+	}
+	return p.conn.Close()
 }
 
 // Open opens the ledger in the folder dir for writing and makes either where it is missing. One process writes a folder: a
 // second Open is an error that names the process. A database of a newer schema, or an engine older than 3.51.3, is
 // an error.
 func Open(dir string, o Options) (*SQLite, error) {
-	s := &SQLite{dir: dir, now: o.Now}
-	if s.now == nil {
+	s := newSQLite(dir)
+	if s.now = o.Now; s.now == nil {
 		s.now = func() int64 { return time.Now().UnixMilli() }
 	}
 	if err := s.openWriter(); err != nil {
@@ -64,7 +110,7 @@ func Open(dir string, o Options) (*SQLite, error) {
 // OpenReadOnly opens the ledger in the folder dir beside whoever writes it, or when nobody does. Its reads see every batch
 // that was acknowledged before they began; its writes are errors.
 func OpenReadOnly(dir string) (*SQLite, error) {
-	s := &SQLite{dir: dir}
+	s := newSQLite(dir)
 	if _, err := os.Stat(filepath.Join(dir, "ledger.db")); err != nil {
 		return nil, fmt.Errorf("open ledger %q: %w", dir, err)
 	}
@@ -73,6 +119,12 @@ func OpenReadOnly(dir string) (*SQLite, error) {
 		return nil, fmt.Errorf("open ledger %q: %w", dir, err)
 	}
 	return s, nil
+}
+
+func newSQLite(dir string) *SQLite {
+	s := &SQLite{dir: dir}
+	s.engine = s
+	return s
 }
 
 func (s *SQLite) openWriter() error {
@@ -87,10 +139,12 @@ func (s *SQLite) openWriter() error {
 		return err
 	}
 	ctx := context.Background()
-	if s.writer, err = s.writers.Conn(ctx); err != nil {
+	conn, err := s.writers.Conn(ctx)
+	if err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.writer); err != nil {
+	s.writer = &prepared{conn, map[string]*sql.Stmt{}}
+	if err := migrate(ctx, conn); err != nil {
 		return err
 	}
 	for _, dir := range []string{s.dir, filepath.Dir(s.dir)} {
@@ -98,15 +152,12 @@ func (s *SQLite) openWriter() error {
 			return err
 		}
 	}
-	if s.series, err = readSeries(ctx, s.writer); err != nil {
-		return err
-	}
-	return s.writes.prepare(ctx, s.writer)
+	return nil
 }
 
 func (s *SQLite) openReaders() error {
 	var err error
-	if s.readers, err = openDB(s.dir, false, 4); err != nil {
+	if s.readers, err = openDB(s.dir, false, readerCount); err != nil {
 		return err
 	}
 	ctx := context.Background()
@@ -122,7 +173,14 @@ func (s *SQLite) openReaders() error {
 	if want := len(migrations()); got < want {
 		return fmt.Errorf("got schema %d, want %d: open it for writing once", got, want)
 	}
-	return s.reads.prepare(ctx, s.readers)
+	if err := checkSchema(ctx, c); err != nil {
+		return err
+	}
+	s.sessions = make(chan *prepared, readerCount)
+	for range readerCount {
+		s.sessions <- nil
+	}
+	return nil
 }
 
 // Close ends reading and writing and gives the folder free.
@@ -131,11 +189,10 @@ func (s *SQLite) Close() error {
 	defer s.mu.Unlock()
 	var errs []error
 	if s.readers != nil {
-		errs = append(errs, s.readers.Close())
+		errs = append(errs, s.closeReaders())
 	}
 	if s.writer != nil {
-		s.writes.close()
-		errs = append(errs, s.writer.Close())
+		errs = append(errs, s.writer.close())
 	}
 	if s.writers != nil {
 		errs = append(errs, s.writers.Close()) // the last connection moves the WAL into the file
@@ -150,9 +207,23 @@ func (s *SQLite) Close() error {
 	return nil
 }
 
+// closeReaders waits for the snapshots that are being read.
+func (s *SQLite) closeReaders() error {
+	var errs []error
+	if s.sessions != nil {
+		for range readerCount {
+			if p := <-s.sessions; p != nil {
+				errs = append(errs, p.close())
+			}
+		}
+		close(s.sessions)
+	}
+	return errors.Join(append(errs, s.readers.Close())...)
+}
+
 // write runs f in a transaction; nil means that it is on stable storage. Once begun it is not cancelled: what
 // it costs is bounded by what it was given, and half a transaction is no use to anyone.
-func (s *SQLite) write(ctx context.Context, f func(ctx context.Context) error) error {
+func (s *SQLite) write(ctx context.Context, f func(context.Context, session) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -164,20 +235,60 @@ func (s *SQLite) write(ctx context.Context, f func(ctx context.Context) error) e
 		return ctx.Err()
 	}
 	ctx = context.WithoutCancel(ctx)
-	if _, err := s.writes.begin.ExecContext(ctx); err != nil {
+	if _, err := s.writer.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return s.fail(err)
 	}
-	err := f(ctx)
+	err := f(ctx, s.writer)
 	if err == nil {
-		_, err = s.writes.commit.ExecContext(ctx)
+		_, err = s.writer.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
-		s.writes.rollback.ExecContext(ctx) // an error means that SQLite rolled back by itself
-		book, again := readSeries(ctx, s.writer)
-		s.series = book // without the numbers that the transaction gave
-		return s.fail(errors.Join(err, again))
+		s.writer.ExecContext(ctx, "ROLLBACK") // an error means that SQLite rolled back by itself
+		return s.fail(err)
 	}
 	return nil
+}
+
+// read runs f in a snapshot. WAL readers neither wait for the writer nor hold it up.
+func (s *SQLite) read(ctx context.Context, f func(context.Context, session) error) (err error) {
+	var p *prepared
+	open := true
+	select {
+	case p, open = <-s.sessions:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !open {
+		return fmt.Errorf("the ledger %q is closed", s.dir)
+	}
+	defer func() { s.sessions <- p }()
+	if p == nil {
+		conn, err := s.readers.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		p = &prepared{conn, map[string]*sql.Stmt{}}
+	}
+	if _, err := p.ExecContext(ctx, "BEGIN"); err != nil {
+		return engineError(err)
+	}
+	defer func() {
+		if _, again := p.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); again != nil { // nothing was written
+			err = errors.Join(err, again, p.close())
+			p = nil
+		}
+	}()
+	return engineError(f(ctx, p))
+}
+
+// engineError says of what SQLite itself found broken that it is damage.
+func engineError(err error) error {
+	const corrupt, notADB = 11, 26 // SQLITE_CORRUPT and SQLITE_NOTADB
+	var e *sqlite.Error
+	if errors.As(err, &e) && (e.Code()&0xff == corrupt || e.Code()&0xff == notADB) && !errors.Is(err, uptally.ErrDamaged) {
+		return fmt.Errorf("%w: %w", err, uptally.ErrDamaged)
+	}
+	return err
 }
 
 // fail remembers that the disk failed and not the request.
@@ -187,5 +298,5 @@ func (s *SQLite) fail(err error) error {
 	if errors.As(err, &e) && e.Code()&0xff == ioerr {
 		s.broken = err
 	}
-	return err
+	return engineError(err)
 }

@@ -60,11 +60,11 @@ func TestSchema(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
 	db := raw(t, dir)
-	want := []string{"body", "entry", "fail", "head", "log", "name", "plan", "seen", "statement"}
+	want := []string{"body", "dropped", "entry", "fail", "head", "log", "name", "open", "plan", "reseal", "seal", "seen", "statement", "tally"}
 	if diff := cmp.Diff(want, column(t, db, `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`)); diff != "" {
 		t.Errorf("tables: %s", diff)
 	}
-	for query, want := range map[string]string{"PRAGMA page_size": "16384", "PRAGMA journal_mode": "wal", "PRAGMA user_version": "1"} {
+	for query, want := range map[string]string{"PRAGMA page_size": "16384", "PRAGMA journal_mode": "wal", "PRAGMA user_version": "2"} {
 		if got := column(t, db, query)[0]; got != want {
 			t.Errorf("%s: got %s, want %s", query, got, want)
 		}
@@ -86,7 +86,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		execute(t, raw(t, dir), "PRAGMA user_version = 7")
-		want := fmt.Sprintf("open ledger %q: got schema 7, want at most 1: a newer uptally wrote it", dir)
+		want := fmt.Sprintf("open ledger %q: got schema 7, want at most 2: a newer uptally wrote it", dir)
 		if _, err := ledger.Open(dir, ledger.Options{}); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
@@ -205,7 +205,8 @@ func TestDamagedRow(t *testing.T) {
 	ledgertest.Append(t, s, []ledger.Incoming{ledgertest.Batch(t, 1, 1, ledgertest.Up(0, 10))}, false)
 	execute(t, raw(t, dir), `UPDATE log SET data = CAST(substr(data, 1, 20) || x'ffffff' || substr(data, 24) AS BLOB)`)
 	_, err := s.Days(context.Background(), ledgertest.Check, ledgertest.Site, ledgertest.Day, ledgertest.Day+1)
-	want := fmt.Sprintf("read a batch of site %v and day 20423: decode batch: checksum differs", ledgertest.Site)
+	want := fmt.Sprintf("read check %v at site %v: read table log, site %[2]v, day 20423, agent 1, epoch 1, seq 1: decode batch: checksum differs",
+		ledgertest.Check, ledgertest.Site)
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -224,7 +225,7 @@ func TestHeldIsKept(t *testing.T) {
 	}
 }
 
-// A transaction that fails halfway leaves nothing: no row, and no number of a series that a later one would trust.
+// A transaction that fails halfway leaves nothing: no row but the number of the series, which is given before.
 func TestFailedAppendLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -235,7 +236,7 @@ func TestFailedAppendLeavesNothing(t *testing.T) {
 	if _, err := s.Append(context.Background(), []ledger.Incoming{a, b}); err == nil || !strings.Contains(err.Error(), "refused by the test") {
 		t.Fatalf("got %v", err)
 	}
-	for _, table := range []string{"log", "fail", "name"} {
+	for _, table := range []string{"log", "fail", "open"} {
 		if got := column(t, db, "SELECT count(*) FROM "+table); got[0] != "0" {
 			t.Errorf("%s: got %s rows, want 0", table, got[0])
 		}

@@ -138,14 +138,6 @@ type Store interface {
 	// Entries returns what had been recorded at or before the instant asOf, in order of ID.
 	Entries(ctx context.Context, asOf int64) ([]uptally.Entry, error)
 
-	// Close releases the store; a Store is not used after it.
-	Close() error
-}
-
-// Sealing is what a Store that seals has besides; it becomes part of Store once SQLite has it.
-type Sealing interface {
-	Store
-
 	// Series returns every series that has a result that counts, sorted by site, then check.
 	Series(ctx context.Context) ([]Series, error)
 
@@ -169,4 +161,10 @@ type Sealing interface {
 	Drop(ctx context.Context, d Drop) error
 	// Drops returns what was removed, in order of At.
 	Drops(ctx context.Context) ([]Drop, error)
+
+	// Close releases the store; a Store is not used after it.
+	Close() error
 }
+
+// Sealing is a Store: all of them seal.
+type Sealing = Store
