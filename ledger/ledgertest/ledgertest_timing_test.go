@@ -8,7 +8,7 @@ import (
 
 // BenchmarkWorld is what making the evidence costs, beside what other benchmarks measure, and its size where a day is sealed.
 func BenchmarkWorld(b *testing.B) {
-	w := World{Seed: 1, Sites: 5, Checks: 60, Every: 30_000}
+	w := World{Seed: 1, Sites: 5, Checks: 60, Every: 30_000, Between: 30}
 	var rs []uptally.Result
 	b.Run("results", func(b *testing.B) {
 		results, day := 0, Day
