@@ -257,4 +257,8 @@ func TestSealersRace(t *testing.T) {
 		m := &ledger.Memory{}
 		ledgertest.RaceSealers(t, m, m)
 	})
+	t.Run("sqlite", func(t *testing.T) {
+		s := open(t, t.TempDir())
+		ledgertest.RaceSealers(t, s, s)
+	})
 }

@@ -36,6 +36,7 @@ type house struct {
 	failed        chan error
 
 	store   *ledger.SQLite
+	sealing *sealing
 	plans   []uptally.Plan
 	intake  *server.Intake
 	metrics *exporter.Exporter
@@ -79,6 +80,7 @@ func (h *house) steps() []step {
 	return []step{
 		{"limits", h.applyLimits, nil},
 		{"ledger", h.openLedger, h.closeLedger},
+		{"sealer", h.startSealer, h.stopSealer},
 		{"plans", h.datePlans, nil},
 		{"intake", h.openIntake, h.closeIntake},
 		{"control", h.openControl, h.closeControl},
@@ -304,17 +306,16 @@ func (h *house) endAgent(ctx context.Context) error {
 
 // numbers is what the metrics ask of scheduler and ledger.
 func (h *house) numbers() exporter.Numbers {
+	n := exporter.Numbers{Sealer: h.sealing.numbers()}
 	a := h.running.Load()
 	if a == nil {
-		return exporter.Numbers{}
+		return n
 	}
 	s := a.Stats()
-	n := exporter.Numbers{
-		Scheduler: &exporter.SchedulerNumbers{Fires: s.Fires, InFlight: s.InFlight},
-		Ledger: &exporter.LedgerNumbers{
-			Batches: s.Batches, Results: h.observed.Load() - uint64(s.Waiting),
-			AppendTime: time.Duration(h.appendNanos.Load()), Waiting: s.Waiting,
-		},
+	n.Scheduler = &exporter.SchedulerNumbers{Fires: s.Fires, InFlight: s.InFlight}
+	n.Ledger = &exporter.LedgerNumbers{
+		Batches: s.Batches, Results: h.observed.Load() - uint64(s.Waiting),
+		AppendTime: time.Duration(h.appendNanos.Load()), Waiting: s.Waiting,
 	}
 	n.Agent = agentNumbers(s)
 	if !s.LastAppend.IsZero() {
