@@ -35,7 +35,7 @@ func evaluateCommand(s streams) *cobra.Command {
 	f := c.Flags()
 	f.StringVarP(&e.agreement, "agreement", "a", "", "the agreement file")
 	f.StringVar(&e.timeline, "timeline", "", "CSV with the header service,site,state,from,to")
-	f.StringVar(&e.results, "results", "", "CSV with the header check,site,at,outcome,response_us,detail")
+	f.StringVar(&e.results, "results", "", "CSV with the header check,site,at,outcome,response_us,detail, or as uptally export results writes it")
 	f.StringVar(&e.counts, "counts", "", "CSV with the header service,from,to,requests,errors, alone or beside the other two")
 	f.StringVarP(&e.config, "config", "c", "", "the installation whose checks and services the results belong to")
 	f.StringVar(&e.facts, "facts", "", "maintenance, exclusions and causes, as YAML")

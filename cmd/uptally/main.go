@@ -79,6 +79,7 @@ func rootCommand(s streams) *cobra.Command {
 		calendarCommand(s),
 		demoCommand(s),
 		evaluateCommand(s),
+		exportCommand(s),
 		importCommand(s),
 		probeCommand(s),
 		recordCommand(s),

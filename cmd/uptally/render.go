@@ -67,14 +67,21 @@ func renderStatement(w io.Writer, st *statements.Statement, format string) error
 	return st.Text(w)
 }
 
-// writeWhole writes beside the file, then renames.
+// writeWhole writes a file of finished bytes.
 func writeWhole(path string, data []byte) error {
+	return writeFile(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// writeFile lets put write beside the file, then renames: it appears whole or not at all.
+func writeFile(path string, put func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return fmt.Errorf("write %q: %w", path, err)
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	err = errors.Join(put(f), f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
