@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
-	"pgregory.net/rapid"
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/ledger"
@@ -225,42 +225,90 @@ func TestParquetSchema(t *testing.T) {
 	}
 }
 
-// Any order of arrival, any repetition and any moment of sealing give the same bytes.
+// tables are both tables in both formats.
+func tables() (all []struct {
+	export exporting
+	format Format
+}) {
+	for _, export := range []exporting{Results, Days} {
+		for _, format := range []Format{CSV, Parquet} {
+			all = append(all, struct {
+				export exporting
+				format Format
+			}{export, format})
+		}
+	}
+	return all
+}
+
+// Any order of arrival, any repetition and any moment of sealing give the same bytes, and so do both engines.
 func TestSameResultsSameBytes(t *testing.T) {
 	var plain ledger.Memory
 	filled(t, &plain, story())
-	type kind struct {
-		export exporting
-		format Format
+	var want []string
+	for _, k := range tables() {
+		want = append(want, written(t, k.export, &plain, both(), k.format))
 	}
-	want := map[int]string{}
-	kinds := []kind{{Results, CSV}, {Results, Parquet}, {Days, CSV}, {Days, Parquet}}
-	for i, k := range kinds {
-		want[i] = written(t, k.export, &plain, both(), k.format)
-	}
-	rapid.Check(t, func(rt *rapid.T) {
-		seed := rapid.Uint64().Draw(rt, "order")
-		rs := append(story(), story()[:rapid.IntRange(0, 4).Draw(rt, "twice")]...)
-		rand.New(rand.NewPCG(seed, 0)).Shuffle(len(rs), func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
-		var m ledger.Memory
-		cut := rapid.IntRange(0, len(rs)).Draw(rt, "sealed after")
-		filled(t, &m, rs[:cut])
+	same := func(t *testing.T, s ledger.Store, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		rs := append(story(), story()[:r.IntN(5)]...)
+		r.Shuffle(len(rs), func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
+		cut := r.IntN(len(rs) + 1)
+		filled(t, s, rs[:cut])
 		for day := Day; day < Day+2; day++ {
-			if _, err := ledger.SealDay(t.Context(), &m, ledger.SiteDay{Site: Site, Day: day}, Start, rapid.Bool().Draw(rt, "final")); err != nil {
-				rt.Fatal(err)
+			if _, err := ledger.SealDay(t.Context(), s, ledger.SiteDay{Site: Site, Day: day}, Start, r.IntN(2) == 0); err != nil {
+				t.Fatal(err)
 			}
 		}
-		for i, r := range rs[cut:] {
-			if _, err := m.Append(t.Context(), []ledger.Incoming{Batch(t, 2, uint64(i+1), r)}); err != nil {
-				rt.Fatal(err)
+		for i, late := range rs[cut:] {
+			Append(t, s, []ledger.Incoming{Batch(t, 2, uint64(i+1), late)}, false)
+		}
+		for i, k := range tables() {
+			if got := written(t, k.export, s, both(), k.format); got != want[i] {
+				t.Errorf("seed %d, table %d: %s", seed, i, cmp.Diff(want[i], got))
 			}
 		}
-		for i, k := range kinds {
-			if got := written(t, k.export, &m, both(), k.format); got != want[i] {
-				rt.Errorf("kind %d: %s", i, cmp.Diff(want[i], got))
-			}
+	}
+	for seed := range uint64(100) {
+		same(t, &ledger.Memory{}, seed)
+	}
+	for seed := range uint64(10) {
+		s, err := ledger.Open(t.TempDir(), ledger.Options{})
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		defer s.Close()
+		same(t, s, seed)
+	}
+}
+
+// Where response times were dropped there are days still, and results are refused: a row without its response time would
+// be another result.
+func TestDroppedResponseTimes(t *testing.T) {
+	s, err := ledger.Open(t.TempDir(), ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	filled(t, s, story())
+	before := written(t, Days, s, both(), CSV)
+	for day := Day; day < Day+2; day++ {
+		if _, err := ledger.SealDay(t.Context(), s, ledger.SiteDay{Site: Site, Day: day}, Start, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Drop(t.Context(), ledger.Drop{Before: Day + 1, BodiesOnly: true, At: Start, By: "ann", Why: "size"}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, written(t, Days, s, both(), CSV)); diff != "" {
+		t.Errorf("days: %s", diff)
+	}
+	err = Results(t.Context(), s, both(), CSV, io.Discard)
+	want := fmt.Sprintf(`export check "000000000000feed" at site "fra1" on 2025-12-01: read check 000000000000feed at site %v: `+
+		`got no response times of day %d: those before day %d were dropped at %d by "ann": size`, Site, Day, Day+1, Start)
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
 
 // The nearest rank of n values is the ceiling of the share of n: of 1…101 µs, which a sketch tells apart, 51, 96 and 100.
