@@ -43,6 +43,7 @@ func build(d draft) (Statement, error) {
 	if err != nil {
 		return Statement{}, err
 	}
+	d.evidence.Entries = entriesOf(d)
 	s := Statement{
 		Format: Format, Agreement: d.agreement.Name, Customer: d.agreement.Customer,
 		Period: Period{
@@ -278,6 +279,9 @@ func marks(d draft, a *agreements.Account) []Mark {
 		add(MarkBlind, "%s; the bounds hold for what was seen.", unseen)
 	case a.Blind > 0:
 		add(MarkBlind, "%s; the agreement counts none that short.", unseen)
+	}
+	if len(d.evidence.Imports) > 0 {
+		add(MarkImported, "%s", importMark(d.evidence.Imports))
 	}
 	if a.Credit.EachOutage && !a.Credit.Determined {
 		add(MarkEachOutage, "Each outage is counted by itself: two short ones may weigh more than the one that joins them. The proven and the possible credit are the least and the greatest over the three tracks.")

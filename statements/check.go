@@ -19,6 +19,9 @@ func (s *Statement) check() error {
 	if err := checkOffsets(p.Offsets); err != nil {
 		return err
 	}
+	if err := s.Evidence.check(); err != nil {
+		return err
+	}
 	var t Total
 	for i := range s.Accounts {
 		a := &s.Accounts[i]

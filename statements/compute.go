@@ -3,18 +3,30 @@ package statements
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
+	"github.com/uptally/uptally/ledger"
 )
 
 // Ledger is the evidence a statement is computed from. A ledger.Store is one; its documentation holds.
 type Ledger interface {
 	Plans(ctx context.Context, check string) ([]uptally.Plan, error)
+	// Runs are what accounts are made of, Heads tell a statement the digests besides, and Days is read only where a measure
+	// needs exact response times.
+	Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
+	Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error)
 	Days(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
 	Failures(ctx context.Context, check, site uptally.ID, from, to int64) ([]uptally.Result, error)
 	Entries(ctx context.Context, asOf int64) ([]uptally.Entry, error)
+}
+
+// sealed is what a ledger tells besides that drops days and seals them again.
+type sealed interface {
+	Reseals(ctx context.Context, from, to int32) ([]ledger.Reseal, error)
+	Drops(ctx context.Context) ([]ledger.Drop, error)
 }
 
 // SlotsFunc returns the scheduled instants of a plan at a site: a function that yields the first one after an instant,
@@ -45,17 +57,38 @@ type Request struct {
 // statement. The error names the agreement, check or entry at fault; it is a *agreements.TermsError when the
 // period has no terms.
 func Compute(ctx context.Context, in Request) (Statement, error) {
-	g, err := gather(ctx, in)
+	g, err := Gather(ctx, in)
 	if err != nil {
 		return Statement{}, err
 	}
-	summed, err := summary(g.checks, in.Services, in.Period, in.Now, in.Slots)
+	return g.Statement(ctx)
+}
+
+// Gathered is the evidence of a request, read once for its statement and for any account of its period.
+type Gathered struct {
+	in      Request
+	reads   *reads
+	checks  []agreements.Evidence
+	entries []agreements.Recorded
+	imports []Imported
+	// services by version.
+	services map[*agreements.Version]map[string]agreements.Tracks
+}
+
+// Gather reads what Compute computes from. Errors are those of Compute.
+func Gather(ctx context.Context, in Request) (*Gathered, error) { return gather(ctx, in, true) }
+
+// Statement computes the statement. Errors are those of Compute.
+func (g *Gathered) Statement(ctx context.Context) (Statement, error) {
+	in := g.in
+	evidence, err := summary(g.checks, in.Services, in.Period, in.Now, in.Slots)
 	if err != nil {
 		return Statement{}, err
 	}
-	return finish(draft{
+	g.describe(&evidence)
+	s, err := finish(draft{
 		agreement: in.Agreement, period: in.Period, periodText: in.PeriodText, zoneData: in.ZoneData, now: in.Now, until: in.Now, asOf: in.AsOf,
-		evidence: summed, entries: g.entries, results: resultsOf(in.Services, g.checks),
+		evidence: evidence, entries: g.entries, results: resultsOf(in.Services, g.checks),
 		first: func(e agreements.Edge) ([]Failure, error) { return firstFailures(ctx, in.Ledger, e) },
 		earlier: func(p agreements.Interval) ([]agreements.Account, error) {
 			before := in
@@ -63,52 +96,72 @@ func Compute(ctx context.Context, in Request) (Statement, error) {
 			return Accounts(ctx, before, p)
 		},
 	}, g.tracks)
+	if err != nil {
+		return Statement{}, err
+	}
+	s.Late, err = LateData(ctx, in.Ledger, &s)
+	return s, err
+}
+
+// describe adds to what was counted how it can be told from other evidence.
+func (g *Gathered) describe(ev *Evidence) {
+	for i := range ev.Checks {
+		c := &ev.Checks[i]
+		for k := range c.Sites {
+			s := &c.Sites[k]
+			s.Days, s.Beyond = g.reads.series[seriesName{c.Check, s.Site}].evidence(g.in.Period)
+		}
+	}
+	ev.Digest = ev.digest()
+	ev.Imports = importsOf(g.imports, ev.Checks, g.in.Period)
+}
+
+// Accounts returns the accounts alone over a stretch of the request's period, such as the month to date. Errors are those of
+// Compute.
+func (g *Gathered) Accounts(inside agreements.Interval) ([]agreements.Account, error) {
+	d := draft{agreement: g.in.Agreement, period: g.in.Period, entries: g.entries, results: resultsOf(g.in.Services, g.checks)}
+	return accounts(d, inside, g.tracks)
 }
 
 // Accounts returns the accounts alone, over period instead of the request's: the month to date, say, for metrics. Errors
 // are those of Compute.
 func Accounts(ctx context.Context, in Request, period agreements.Interval) ([]agreements.Account, error) {
-	whole := in.Period
-	in.Period = period
-	g, err := gather(ctx, in)
+	g, err := gather(ctx, in, false)
 	if err != nil {
 		return nil, err
 	}
-	return accounts(draft{agreement: in.Agreement, period: whole, entries: g.entries, results: resultsOf(in.Services, g.checks)}, period, g.tracks)
+	return g.Accounts(period)
 }
 
 // tracksFunc returns the tracks of a version's services as its terms measure them: versions may bridge holes differently.
 type tracksFunc func(v *agreements.Version) (map[string]agreements.Tracks, error)
 
-// gathered is what the accounts of a request are computed from.
-type gathered struct {
-	checks  []agreements.Evidence
-	entries []agreements.Recorded
-	// services by version.
-	services map[*agreements.Version]map[string]agreements.Tracks
-}
-
-func (g gathered) tracks(v *agreements.Version) (map[string]agreements.Tracks, error) {
+func (g *Gathered) tracks(v *agreements.Version) (map[string]agreements.Tracks, error) {
 	return g.services[v], nil
 }
 
-func gather(ctx context.Context, in Request) (g gathered, err error) {
+func gather(ctx context.Context, in Request, digests bool) (*Gathered, error) {
 	parts, err := in.Agreement.Parts(in.Period)
 	if err != nil {
-		return g, err
+		return nil, err
 	}
-	entries, err := in.Ledger.Entries(ctx, in.AsOf)
-	if err != nil {
-		return g, fmt.Errorf("read entries: %w", err)
-	}
-	if g.entries, err = decodeEntries(entries); err != nil {
-		return g, err
-	}
-	g.services = map[*agreements.Version]map[string]agreements.Tracks{}
+	g := &Gathered{in: in, services: map[*agreements.Version]map[string]agreements.Tracks{}}
+	g.reads = &reads{in: in, digests: digests, series: map[seriesName]*seriesDays{}}
 	for _, p := range parts {
-		checks, tracks, err := measureAll(ctx, in, p.Version)
+		g.reads.times = g.reads.times || p.Version.Response != nil
+	}
+	if s, ok := in.Ledger.(sealed); ok {
+		if g.reads.drops, err = s.Drops(ctx); err != nil {
+			return nil, fmt.Errorf("read drops: %w", err)
+		}
+	}
+	if err := g.readEntries(ctx); err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		checks, tracks, err := measureAll(ctx, in, g.reads, p.Version)
 		if err != nil {
-			return g, err
+			return nil, err
 		}
 		for _, c := range checks {
 			if !slices.ContainsFunc(g.checks, func(o agreements.Evidence) bool { return o.Check == c.Check }) {
@@ -116,10 +169,25 @@ func gather(ctx context.Context, in Request) (g gathered, err error) {
 			}
 		}
 		if g.services[p.Version], err = byService(p.Version, in.Services, tracks); err != nil {
-			return g, err
+			return nil, err
 		}
 	}
 	return g, nil
+}
+
+// readEntries reads what people recorded up to AsOf, and every import: what it stored counts whenever it came.
+func (g *Gathered) readEntries(ctx context.Context) error {
+	entries, err := g.in.Ledger.Entries(ctx, math.MaxInt64)
+	if err != nil {
+		return fmt.Errorf("read entries: %w", err)
+	}
+	if g.imports, err = decodeImports(entries); err != nil {
+		return err
+	}
+	g.entries, err = decodeEntries(slices.DeleteFunc(entries, func(e uptally.Entry) bool {
+		return e.Kind == agreements.KindImport || e.RecordedAt > g.in.AsOf
+	}))
+	return err
 }
 
 // finish computes the accounts and makes the document. Without tracks there is no evidence but what the draft has.
@@ -198,7 +266,7 @@ func byService(v *agreements.Version, services map[string][]string, tracks map[s
 }
 
 // measureAll measures each check of the version's services once.
-func measureAll(ctx context.Context, in Request, v *agreements.Version) ([]agreements.Evidence, map[string]agreements.Tracks, error) {
+func measureAll(ctx context.Context, in Request, from *reads, v *agreements.Version) ([]agreements.Evidence, map[string]agreements.Tracks, error) {
 	var names []string
 	for _, s := range v.Services {
 		names = append(names, in.Services[s]...)
@@ -211,7 +279,7 @@ func measureAll(ctx context.Context, in Request, v *agreements.Version) ([]agree
 		if err != nil {
 			return nil, nil, fmt.Errorf("read plans of %q: %w", check, err)
 		}
-		g := gathering{in: in, terms: v, ev: agreements.Evidence{Check: check, Plans: plans}}
+		g := gathering{in: in, from: from, terms: v, ev: agreements.Evidence{Check: check, Plans: plans}}
 		if err := g.run(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -224,6 +292,7 @@ func measureAll(ctx context.Context, in Request, v *agreements.Version) ([]agree
 // gathering reads one check's evidence until both edges of the period are decided.
 type gathering struct {
 	in     Request
+	from   *reads
 	terms  *agreements.Version
 	ev     agreements.Evidence
 	tracks agreements.Tracks
@@ -270,15 +339,19 @@ func (g *gathering) upFor(longer int64, v agreements.Interval) bool {
 
 func (g *gathering) measure(ctx context.Context, read agreements.Interval) error {
 	g.ev.Sites, g.ev.Days = nil, nil
+	from, to := uptally.DayOf(read.From), uptally.DayOf(read.To)+1
+	if err := g.from.check(g.ev, from); err != nil {
+		return err
+	}
 	for _, site := range sitesOf(g.ev.Plans) {
-		days, err := g.in.Ledger.Days(ctx, uptally.IDOf(g.ev.Check), uptally.IDOf(site), uptally.DayOf(read.From), uptally.DayOf(read.To)+1)
+		days, err := g.from.days(ctx, g.ev.Check, site, from, to)
 		if err != nil {
-			return fmt.Errorf("read days of %q at %q: %w", g.ev.Check, site, err)
+			return err
 		}
 		s := agreements.SiteRuns{Site: site}
 		for _, d := range days {
 			if g.terms.IsReading() {
-				g.ev.Days = append(g.ev.Days, sentBefore(d, g.in.Now))
+				g.ev.Days = append(g.ev.Days, d.Day)
 			}
 			for _, r := range d.Runs {
 				if r = until(r, g.in.Now); r.N > 0 {
@@ -309,20 +382,6 @@ func sitesOf(plans []uptally.Plan) []string {
 	return sites
 }
 
-// sentBefore keeps the results of a day that were sent before now.
-func sentBefore(d uptally.Day, now int64) uptally.Day {
-	if now >= int64(d.Day+2)*uptally.DayMillis {
-		return d
-	}
-	var kept []uptally.Result
-	for r := range d.Results() {
-		if r.SentAt() < now {
-			kept = append(kept, r)
-		}
-	}
-	return uptally.FoldDay(d.Check, d.Site, d.Day, kept)
-}
-
 // resultsOf are the days of each service's checks.
 func resultsOf(services map[string][]string, checks []agreements.Evidence) map[string][]uptally.Day {
 	results := map[string][]uptally.Day{}
@@ -334,20 +393,6 @@ func resultsOf(services map[string][]string, checks []agreements.Evidence) map[s
 		}
 	}
 	return results
-}
-
-// until keeps the results of a run that were sent before now.
-func until(r uptally.Run, now int64) uptally.Run {
-	switch last := now - 1 - int64(r.Late); {
-	case r.At > last:
-		r.N = 0
-	case r.Step > 0:
-		r.N = int32(min(int64(r.N), (last-r.At)/r.Step+1))
-	}
-	if r.N == 1 {
-		r.Step = 0
-	}
-	return r
 }
 
 // firstFailures returns the first failure that each site of an outage saw, by send instant. A site that joined later

@@ -17,8 +17,13 @@ type Evidence struct {
 	Kind  string `json:"kind"`
 	Words string `json:"words"`
 	// Files are the sources with their digests; none where the evidence is a ledger's.
-	Files  []File          `json:"files"`
-	Checks []CheckEvidence `json:"checks"`
+	Files []File `json:"files"`
+	// Digest tells this evidence from any other, where it is a ledger's: SHA-256 over the days of all checks and sites. Imports
+	// are those that results of the period came from, Entries what people recorded of it.
+	Digest  string             `json:"digest,omitempty"`
+	Imports []ImportedEvidence `json:"imports,omitempty"`
+	Entries []EntryEvidence    `json:"entries,omitempty"`
+	Checks  []CheckEvidence    `json:"checks"`
 	// Slots adds the sites up.
 	Slots Slots `json:"slots"`
 }
@@ -51,6 +56,8 @@ type PlanEvidence struct {
 	Recover   int      `json:"recover"`
 	GapMS     int64    `json:"gap_ms"`
 	Focus     bool     `json:"focus,omitempty"`
+	// Digest is the plan's own, sixteen hexadecimal digits: the first of SHA-256 of its canonical bytes.
+	Digest string `json:"digest,omitempty"`
 }
 
 // SiteEvidence is one site's results of the period, focus included, and what became of its planned slots.
@@ -59,6 +66,10 @@ type SiteEvidence struct {
 	Results Counts        `json:"results"`
 	Reasons []ReasonCount `json:"reasons"`
 	Slots   Slots         `json:"slots"`
+	// Days are the UTC days of the period that have results, where the evidence is a ledger's. Beyond are those that were
+	// read beside them, because an outage or a rule reaches across an edge of the period.
+	Days   []DayEvidence `json:"days,omitempty"`
+	Beyond []DayEvidence `json:"beyond,omitempty"`
 }
 
 // Counts is results by outcome.
@@ -250,7 +261,7 @@ func inForce(plans []uptally.Plan, in agreements.Interval) []stretch {
 func newPlan(p uptally.Plan) PlanEvidence {
 	return PlanEvidence{
 		Instant(p.From), p.Kind, p.Target, p.Every, p.Cron, p.Timeout, list(p.Sites),
-		p.Quorum, p.Confirm, p.Recover, p.Gap, p.Focus,
+		p.Quorum, p.Confirm, p.Recover, p.Gap, p.Focus, fmt.Sprintf("%016x", p.Digest()),
 	}
 }
 

@@ -27,6 +27,7 @@ func stories(t *testing.T) map[string]Statement {
 		"insufficient": insufficient(t),
 		"progress":     progress(t),
 		"measured":     measured(t),
+		"imported":     imported(t),
 		"services":     services(t),
 		"forms":        forms(t),
 		"weighed":      weighed(t),

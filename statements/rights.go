@@ -6,7 +6,8 @@ import (
 	"github.com/uptally/uptally/agreements"
 )
 
-// look computes the accounts of the earlier periods that the chronic rules look back over, as far as versions cover them.
+// look computes the accounts of the earlier periods that the chronic rules look back over, as far as versions cover them and
+// their days were not dropped.
 func (d *draft) look() error {
 	n := 0
 	for _, a := range d.accounts {
@@ -22,6 +23,9 @@ func (d *draft) look() error {
 			return err
 		}
 		accounts, err := d.earlier(before)
+		if dropped := (*DroppedError)(nil); errors.As(err, &dropped) {
+			return nil // rights say that they looked at fewer periods
+		}
 		if err != nil {
 			return err
 		}

@@ -39,6 +39,10 @@ type Statement struct {
 	Total Total `json:"total"`
 	// Assumptions are what the bounds assume, to be printed under every rendering.
 	Assumptions []string `json:"assumptions"`
+	// Late is what late results changed of the days that the statement was computed from, after they had been sealed for
+	// good. It is told beside the document and no part of it: the same results make the same bytes whenever they came.
+	// Compute fills it; of a decoded statement LateData returns it.
+	Late []LateDay `json:"-"`
 }
 
 // Period is the stretch accounted for: as asked, in words, its bounds, and the offsets of the agreement's zone.
@@ -153,6 +157,7 @@ const (
 	MarkOnlyUnknown  = "only_unknown"
 	MarkNotMeasured  = "not_measured"
 	MarkEachOutage   = "each_outage"
+	MarkImported     = "imported"
 )
 
 // Classes are milliseconds; the five add up to what they divide.

@@ -75,6 +75,7 @@ func TestDecodeIsTheInverseOfJSON(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+		back.Late = s.Late // told beside the document
 		var want, got bytes.Buffer
 		if err := s.HTML(&want); err != nil {
 			t.Fatal(err)

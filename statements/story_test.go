@@ -90,6 +90,27 @@ func (l *fakeLedger) Days(_ context.Context, _, site uptally.ID, from, to int32)
 	return slices.DeleteFunc(slices.Clone(l.days[site]), func(d uptally.Day) bool { return d.Day < from || d.Day >= to }), nil
 }
 
+func (l *fakeLedger) Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error) {
+	return l.Days(ctx, check, site, from, to)
+}
+
+// Heads has response times of zero for days that were added without.
+func (l *fakeLedger) Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error) {
+	days, err := l.Days(ctx, check, site, from, to)
+	var heads []uptally.Head
+	for _, d := range days {
+		if d.RTT == nil {
+			d.RTT = make([]int64, d.Len())
+		}
+		h, err := d.Head()
+		if err != nil {
+			return nil, err
+		}
+		heads = append(heads, h)
+	}
+	return heads, err
+}
+
 func (l *fakeLedger) Failures(_ context.Context, _, site uptally.ID, from, to int64) ([]uptally.Result, error) {
 	return slices.DeleteFunc(slices.Clone(l.failures), func(r uptally.Result) bool { return r.Site != site || r.At < from || r.At >= to }), nil
 }

@@ -168,6 +168,13 @@ func (p *textPage) foot(s *Statement) {
 	p.section("Evidence")
 	p.wrap("", s.Evidence.Words+"; "+s.Evidence.Slots.CoverageText()+".")
 	p.wrapIf("  lost: ", s.Evidence.Slots.LostText())
+	p.wrapIf("", s.Evidence.DigestText())
+	for _, i := range s.Evidence.Imports {
+		p.wrap("", s.ImportText(i))
+	}
+	for _, d := range s.Late {
+		p.wrap("Late data: ", s.LateText(d))
+	}
 	for _, c := range s.Evidence.Checks {
 		p.line("  " + c.Check)
 		for _, pl := range c.Plans {

@@ -382,5 +382,9 @@ func (s *Statement) SmallPrint() []string {
 	for _, f := range s.Evidence.Files {
 		lines = append(lines, "Evidence file "+f.Name+", SHA-256 "+f.SHA256+".")
 	}
-	return append(lines, "The document is the JSON ("+s.Format+"); this page is made from it alone.")
+	made := "this page is made from it alone."
+	if len(s.Late) > 0 {
+		made = "this page is made from it, and from the ledger's record of late data."
+	}
+	return append(lines, "The document is the JSON ("+s.Format+"); "+made)
 }
