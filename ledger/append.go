@@ -169,6 +169,6 @@ func addFailures(ctx context.Context, s session, rs []uptally.Result, numbers ma
 
 func addFailure(ctx context.Context, s session, r uptally.Result, series uint32) error {
 	_, err := s.ExecContext(ctx, `INSERT INTO fail (series, t, digest, late, outcome, rtt, detail) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		series, r.At, int64(r.Digest()), r.Late, int64(r.Reason), r.RTT, r.Detail)
+		series, r.At, int64(r.Digest()), r.Late, int64(r.Reason), r.RTT, targetText(r.Detail))
 	return err
 }

@@ -28,6 +28,11 @@ func TestLedgerConformance(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		ledgertest.Run(t, func(t testing.TB) ledger.Store { return open(t, t.TempDir()) })
 	})
+	t.Run("postgres", func(t *testing.T) {
+		fewChecks(t)
+		c := postgres(t)
+		ledgertest.Run(t, func(t testing.TB) ledger.Store { return openPostgres(t, c.Fresh(t)) })
+	})
 }
 
 func TestSealOrderIndependence(t *testing.T) {
@@ -36,5 +41,10 @@ func TestSealOrderIndependence(t *testing.T) {
 	})
 	t.Run("sqlite", func(t *testing.T) {
 		ledgertest.SealOrder(t, func(t testing.TB) ledger.Store { return open(t, t.TempDir()) })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		fewChecks(t)
+		c := postgres(t)
+		ledgertest.SealOrder(t, func(t testing.TB) ledger.Store { return openPostgres(t, c.Fresh(t)) })
 	})
 }

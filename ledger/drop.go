@@ -48,7 +48,7 @@ func readDrops(ctx context.Context, s session) ([]Drop, error) {
 
 // Drop removes days in one transaction. The freed pages are used again; they do not make the file of SQLite smaller.
 func (t *tables) Drop(ctx context.Context, d Drop) error {
-	err := t.again(ctx, func(ctx context.Context, s session) error {
+	err := again(ctx, t.engine.writeSnapshot, func(ctx context.Context, s session) error {
 		if err := dropOpen(ctx, s, d); err != nil {
 			return err
 		}

@@ -22,6 +22,8 @@ type session interface {
 type engine interface {
 	// write runs f in a transaction; nil means that it is on stable storage. An error of f undoes all of it.
 	write(ctx context.Context, f func(context.Context, session) error) error
+	// writeSnapshot is write where everything that f reads is of one moment too, whoever writes beside it.
+	writeSnapshot(ctx context.Context, f func(context.Context, session) error) error
 	// read runs f in a snapshot: everything it reads is of one moment.
 	read(ctx context.Context, f func(context.Context, session) error) error
 }
@@ -41,6 +43,9 @@ type tables struct {
 	bodies bodyBook
 	logs   logBook
 }
+
+// targetText is what a target answered, in valid UTF-8. It may have U+0000, which a text of PostgreSQL cannot.
+type targetText string
 
 // damage is the error of rows that are not what was written: its text names them and says what differs.
 type damage string
@@ -108,10 +113,10 @@ func changed(ctx context.Context, s session, query string, args ...any) (int64, 
 // errAgain asks for the same transaction once more: another process took what this one was about to write.
 var errAgain = errors.New("another process wrote the same rows")
 
-// again runs a transaction until it no longer meets another process's, or many times.
-func (t *tables) again(ctx context.Context, f func(context.Context, session) error) error {
+// again runs a transaction of write or writeSnapshot until it no longer meets another process's, or many times.
+func again(ctx context.Context, write func(context.Context, func(context.Context, session) error) error, f func(context.Context, session) error) error {
 	for try := 1; ; try++ {
-		err := t.engine.write(ctx, f)
+		err := write(ctx, f)
 		if !errors.Is(err, errAgain) || try == 100 {
 			return err
 		}

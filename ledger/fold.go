@@ -33,7 +33,7 @@ func (t *tables) Seal(ctx context.Context, s Seal) error {
 	if !f.writes() {
 		return nil
 	}
-	return f.wrap(t.again(ctx, f.store))
+	return f.wrap(again(ctx, t.engine.write, f.store))
 }
 
 func (f *folding) wrap(err error) error {

@@ -120,7 +120,7 @@ func (t *tables) numbers(ctx context.Context, want []Series) (map[Series]uint32,
 	}
 	var grown seriesTable
 	var of tally
-	err := t.again(ctx, func(ctx context.Context, q session) (err error) {
+	err := again(ctx, t.engine.writeSnapshot, func(ctx context.Context, q session) (err error) {
 		grown, of, err = t.giveNumbers(ctx, q, want)
 		return err
 	})

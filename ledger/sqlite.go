@@ -22,6 +22,8 @@ const readerCount = 4
 type Options struct {
 	// Now is the clock of the instants of receipt, in milliseconds UTC; nil is the machine's.
 	Now func() int64
+	// Password is that of the user of a database; empty is none, or what libpq's environment says. The embedded ledger has none.
+	Password string
 }
 
 // SQLite is a Store in one file of a folder. WAL and synchronous=FULL are read back on each connection. It is safe for
@@ -247,6 +249,11 @@ func (s *SQLite) write(ctx context.Context, f func(context.Context, session) err
 		return s.fail(err)
 	}
 	return nil
+}
+
+// writeSnapshot is write: nobody else writes.
+func (s *SQLite) writeSnapshot(ctx context.Context, f func(context.Context, session) error) error {
+	return s.write(ctx, f)
 }
 
 // read runs f in a snapshot. WAL readers neither wait for the writer nor hold it up.

@@ -57,7 +57,7 @@ func (c *Cluster) DSN(settings ...string) string {
 
 func (c *Cluster) start() error {
 	cmd, err := c.account.command(c.dir, "postgres", "-D", c.data(), "-k", c.dir, "-c", "listen_addresses=",
-		"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=on", "-c", "log_min_messages=warning")
+		"-c", "max_connections=1000", "-c", "shared_buffers=64MB", "-c", "fsync=on", "-c", "log_min_messages=warning")
 	if err != nil {
 		return err
 	}
