@@ -9,7 +9,7 @@ import (
 
 // SealerOptions are what a Sealer needs.
 type SealerOptions struct {
-	Store Sealing
+	Store Store
 	// Server tells the servers of one ledger apart, so that they rarely do the same work at once; 0 is one that is alone. It
 	// decides nothing: where two have the same the ledger is the same.
 	Server uint64

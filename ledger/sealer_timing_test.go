@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -66,7 +65,6 @@ func BenchmarkLargeSite(b *testing.B) {
 			b.Fatal(err)
 		}
 		last = time.Since(begin)
-		b.Log(fmt.Sprintf("%d results: seal %v", appended, last))
 		runtime.ReadMemStats(&peak)
 	}
 	b.ReportMetric(float64(appends.Nanoseconds())/float64(appended), "append-ns/result")

@@ -15,11 +15,11 @@ import (
 // RaceSealers has two servers append to one ledger and seal it at the same time, each through its own handle, or twice
 // through the same. Batches come twice and cut otherwise, results late and in conflict; one sealer is killed again and again.
 // At the end nothing is unsealed, and heads, days and failures are those of a ledger in memory that nobody sealed.
-func RaceSealers(t *testing.T, a, b ledger.Sealing) {
+func RaceSealers(t *testing.T, a, b ledger.Store) {
 	t.Helper()
 	ctx, oracle, random := t.Context(), &ledger.Memory{}, rand.New(rand.NewPCG(8, 9))
 	did := make(chan error, 10_000)
-	start := func(store ledger.Sealing, server uint64) *ledger.Sealer {
+	start := func(store ledger.Store, server uint64) *ledger.Sealer {
 		return ledger.NewSealer(ledger.SealerOptions{Store: store, Server: server, Observe: func(r ledger.SealReport) { did <- r.Err }})
 	}
 	one, other := start(a, 1), start(b, 2)
@@ -73,7 +73,7 @@ func raceBatch(t *testing.T, random *rand.Rand, seq uint64) ledger.Incoming {
 }
 
 // untilSealed asks until the ledger has nothing to seal.
-func untilSealed(t *testing.T, s ledger.Sealing, one, other *ledger.Sealer, did <-chan error) {
+func untilSealed(t *testing.T, s ledger.Store, one, other *ledger.Sealer, did <-chan error) {
 	t.Helper()
 	for {
 		open, err := s.Open(t.Context())
@@ -95,7 +95,7 @@ func untilSealed(t *testing.T, s ledger.Sealing, one, other *ledger.Sealer, did 
 }
 
 // sameSeries demands of got what want says of each of its series.
-func sameSeries(t *testing.T, want, got ledger.Sealing) {
+func sameSeries(t *testing.T, want, got ledger.Store) {
 	t.Helper()
 	ctx := t.Context()
 	all, err := want.Series(ctx)
