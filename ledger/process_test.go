@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ const (
 	ingestDir   = "UPTALLY_TEST_INGEST_DIR"
 	ingestEpoch = "UPTALLY_TEST_INGEST_EPOCH"
 	ingestCount = "UPTALLY_TEST_INGEST_COUNT" // empty: until it is killed
+	ingestSeal  = "UPTALLY_TEST_INGEST_SEAL"  // not empty: seal all the while
 )
 
 func TestMain(m *testing.M) {
@@ -57,6 +59,9 @@ func ingest(dir, epochText, countText string) error {
 	if err != nil {
 		return err
 	}
+	if os.Getenv(ingestSeal) != "" {
+		go sealAll(s)
+	}
 	for seq := uint64(1); seq <= count; seq++ {
 		if _, err := s.Append(context.Background(), []ledger.Incoming{numbered(epoch, seq)}); err != nil {
 			fmt.Println("error:", err)
@@ -68,6 +73,16 @@ func ingest(dir, epochText, countText string) error {
 		fmt.Println("error:", err)
 	}
 	return nil
+}
+
+// sealAll seals the day of the batches over and over, sometimes for good.
+func sealAll(s *ledger.SQLite) {
+	day := ledger.SiteDay{Site: ledgertest.Site, Day: ledgertest.Day}
+	for at := int64(1); ; at++ {
+		if _, err := ledger.SealDay(context.Background(), s, day, at, at%5 == 0); err != nil {
+			fmt.Println("error:", err)
+		}
+	}
 }
 
 // numbered is the batch of a number: one failure at an instant that tells the number.
@@ -96,7 +111,7 @@ func ingestCommand(t *testing.T, dir string, epoch int, count string, wrap ...st
 	return cmd
 }
 
-// Every batch whose Append returned is there after kill -9 at any moment, and the ledger opens clean. (A kill does not
+// Every batch whose Append returned is there after kill -9 at any moment, sealed or not, and the ledger opens clean. (A kill does not
 // test fsync: TestSyncBeforeAcknowledgement does.)
 func TestKillLoop(t *testing.T) {
 	runs := 100
@@ -105,23 +120,52 @@ func TestKillLoop(t *testing.T) {
 	}
 	dir, total := t.TempDir(), 0
 	acknowledged := map[int64]bool{}
+	t.Setenv(ingestSeal, "1")
 	for run := range runs {
 		n := killOnce(t, dir, run)
 		total += n
 		for seq := 1; seq <= n; seq++ {
 			acknowledged[ledgertest.Start+int64(run*100_000+seq)] = true
 		}
-		found := 0
 		for _, at := range storedInstants(t, dir) {
-			if acknowledged[at] {
-				found++
+			acknowledged[at] = false
+		}
+		for at, missing := range acknowledged {
+			if missing {
+				t.Fatalf("run %d: the batch of %d was acknowledged and is not there", run, at)
 			}
 		}
-		if found != total {
-			t.Fatalf("run %d: %d batches acknowledged, %d found", run, total, found)
-		}
 	}
-	t.Logf("%d runs, %d batches acknowledged, all found", runs, total)
+	rev := wantSealedAsOnce(t, dir)
+	if rev < int64(runs) {
+		t.Errorf("got revision %d, want seals in nearly all of %d runs", rev, runs)
+	}
+	t.Logf("%d runs, %d batches acknowledged, all found, sealed %d times", runs, total, rev)
+}
+
+// wantSealedAsOnce demands that the day is the one that all its results make that were never sealed, and returns
+// its revision.
+func wantSealedAsOnce(t *testing.T, dir string) (rev int64) {
+	t.Helper()
+	s, want := open(t, dir), &ledger.Memory{}
+	fs, err := s.Failures(t.Context(), ledgertest.Check, ledgertest.Site, ledgertest.Start, ledgertest.Start+uptally.DayMillis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq, stretch := range slices.Collect(slices.Chunk(fs, 1000)) {
+		ledgertest.Append(t, want, []ledger.Incoming{ledgertest.Batch(t, 9, uint64(seq+1), stretch...)}, false)
+	}
+	ledgertest.SameSeries(t, want, s, ledgertest.Series(), ledgertest.Day, ledgertest.Day+1)
+	day := ledger.SiteDay{Site: ledgertest.Site, Day: ledgertest.Day}
+	if _, err := ledger.SealDay(t.Context(), s, day, 1, true); err != nil {
+		t.Fatal(err)
+	}
+	ledgertest.SameSeries(t, want, s, ledgertest.Series(), ledgertest.Day, ledgertest.Day+1)
+	u, err := s.Unsealed(t.Context(), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Rev
 }
 
 // killOnce runs a process that appends, kills it at a random moment and returns the last number it acknowledged.

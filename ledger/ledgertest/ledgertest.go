@@ -70,7 +70,7 @@ type Story struct {
 
 // Run tells all stories to an engine; open returns a fresh, empty store and closes it at the end of the test.
 func Run(t *testing.T, open func(testing.TB) ledger.Store) {
-	for _, s := range append(batchStories(), factStories()...) {
+	for _, s := range slices.Concat(batchStories(), sealStories(), raceStories(), dropStories(), factStories()) {
 		t.Run(s.Name, func(t *testing.T) { s.Run(t, open) })
 	}
 }

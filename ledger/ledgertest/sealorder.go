@@ -144,49 +144,66 @@ func (w *sealWorld) compareLists() {
 func (w *sealWorld) compareAll() {
 	for _, site := range []uptally.ID{Site, Site + 1} {
 		for check := Check; check <= Check+18; check += 9 {
-			want, got := w.reading(w.never, check, site), w.reading(w.store, check, site)
-			if diff := cmp.Diff(want, got); diff != "" {
+			of := ledger.Series{Check: check, Site: site}
+			want := w.reading(w.never, of)
+			if diff := cmp.Diff(want, w.reading(w.store, of)); diff != "" {
 				w.rt.Fatalf("check %v, site %v: %s", check, site, diff)
 			}
-			if diff := cmp.Diff(want, w.reading(w.same, check, site)); diff != "" {
+			if diff := cmp.Diff(want, w.reading(w.same, of)); diff != "" {
 				w.rt.Fatalf("memory, check %v, site %v: %s", check, site, diff)
 			}
 		}
 	}
 }
 
-type allReadings struct {
-	Runs, Days    []uptally.Day
+func (w *sealWorld) reading(s ledger.Store, of ledger.Series) Readings {
+	r, err := ReadSeries(context.Background(), s, of, Day, Day+2)
+	if err != nil {
+		w.rt.Fatal(err)
+	}
+	return r
+}
+
+// Readings are all that a store says of a series.
+type Readings struct {
+	Runs, Days []uptally.Day
+	// Heads and Bodies are canonical bytes.
 	Heads, Bodies [][]byte
 	Failures      []uptally.Result
 }
 
-func (w *sealWorld) reading(s ledger.Store, check, site uptally.ID) (a allReadings) {
-	ctx := context.Background()
-	var err error
-	must := func(err error) {
+// ReadSeries reads a series in every depth, days from ≤ day < to. Heads that are not those of the days are an error.
+func ReadSeries(ctx context.Context, s ledger.Store, of ledger.Series, from, to int32) (a Readings, err error) {
+	var heads []uptally.Head
+	for _, read := range []func() error{
+		func() error { a.Runs, err = s.Runs(ctx, of.Check, of.Site, from, to); return err },
+		func() error { a.Days, err = s.Days(ctx, of.Check, of.Site, from, to); return err },
+		func() error { heads, err = s.Heads(ctx, of.Check, of.Site, from, to); return err },
+		func() error {
+			a.Failures, err = s.Failures(ctx, of.Check, of.Site, int64(from)*uptally.DayMillis, int64(to)*uptally.DayMillis)
+			return err
+		},
+	} {
+		if err := read(); err != nil {
+			return a, err
+		}
+	}
+	if len(heads) != len(a.Days) || len(a.Runs) != len(a.Days) {
+		return a, fmt.Errorf("got %d heads and %d days of runs, want %d", len(heads), len(a.Runs), len(a.Days))
+	}
+	for i, d := range a.Days {
+		head, err := heads[i].AppendBinary(nil)
 		if err != nil {
-			w.rt.Fatal(err)
+			return a, err
 		}
-	}
-	a.Runs, err = s.Runs(ctx, check, site, Day, Day+2)
-	must(err)
-	a.Days, err = s.Days(ctx, check, site, Day, Day+2)
-	must(err)
-	heads, err := s.Heads(ctx, check, site, Day, Day+2)
-	must(err)
-	a.Failures, err = s.Failures(ctx, check, site, Start, Start+2*uptally.DayMillis)
-	must(err)
-	for i, h := range heads {
-		data, err := h.AppendBinary(nil)
-		must(err)
-		stored, err := a.Days[i].AppendHead(nil)
-		must(err)
-		if !bytes.Equal(data, stored) {
-			w.rt.Fatalf("head of day %d: got %x, want %x", h.Day.Day, data, stored)
+		want, err := d.AppendHead(nil)
+		if err != nil {
+			return a, err
 		}
-		a.Heads = append(a.Heads, data)
-		a.Bodies = append(a.Bodies, a.Days[i].AppendBody(nil))
+		if !bytes.Equal(head, want) {
+			return a, fmt.Errorf("head of day %d: got %x, want %x", d.Day, head, want)
+		}
+		a.Heads, a.Bodies = append(a.Heads, head), append(a.Bodies, d.AppendBody(nil))
 	}
-	return a
+	return a, nil
 }
