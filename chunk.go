@@ -205,13 +205,15 @@ func (r *wireReader) dayRuns(d *Day) (ups uint64) {
 	if r.err != nil {
 		return 0
 	}
-	var room [3][64]valueRun // of a usual day: no allocation
+	var room [3][128]valueRun // of a usual day: no allocation
 	deltas := r.runs(room[0][:0], "delta", n-1, DayMillis-1)
 	lates := r.runs(room[1][:0], "late", n, 1<<31-1)
 	reasons := r.runs(room[2][:0], "reason", n, 1<<8-1)
 	for _, q := range reasons {
 		if q.value == uint64(OK) {
 			ups += q.count
+		} else if err := checkReason(Reason(q.value)); err != nil && q.value != uint64(Conflict) {
+			r.fail("%w", err)
 		}
 	}
 	if r.err != nil {
@@ -224,42 +226,48 @@ func (r *wireReader) dayRuns(d *Day) (ups uint64) {
 			return 0
 		}
 	}
-	joinRuns(d, int64(d.Day)*DayMillis+int64(first), deltas, lates, reasons)
-	if err := d.check(); err != nil {
-		r.fail("%w", err)
+	d.Runs = joinRuns(int64(d.Day)*DayMillis+int64(first), deltas, lates, reasons)
+	for _, q := range d.Runs {
+		if q.Reason == Conflict && q.Late != 0 {
+			r.fail("got late %d of a conflict, want 0", q.Late)
+		}
 	}
 	return ups
 }
 
-// joinRuns makes the runs of d from the lists, stretch by stretch, so its cost is that of the lists and not of the results.
-func joinRuns(d *Day, at int64, deltas, lates, reasons []valueRun) {
-	d.Runs = make([]Run, 0, len(deltas)+len(lates)+len(reasons))
-	b := dayBuilder{runs: &d.Runs}
-	take := func(list *[]valueRun, n uint64) {
-		if (*list)[0].count -= n; (*list)[0].count == 0 {
-			*list = (*list)[1:]
+// joinRuns makes the runs of a day from the lists, stretch by stretch, so its cost is that of the lists and not of the results.
+func joinRuns(at int64, deltas, lates, reasons []valueRun) []Run {
+	runs := make([]Run, 0, len(deltas)+len(lates)+len(reasons))
+	var delta, late, reason valueRun // what is left of the first of each list
+	for {
+		if late.count == 0 {
+			if len(lates) == 0 {
+				return runs
+			}
+			late, lates = lates[0], lates[1:]
 		}
-	}
-	for len(lates) > 0 {
-		n := min(lates[0].count, reasons[0].count)
-		s := Run{At: at, Late: int32(lates[0].value), Reason: Reason(reasons[0].value)}
-		if len(deltas) == 0 {
-			n = 1
-		} else {
-			n = min(n, deltas[0].count+1)
-			s.Step = int64(deltas[0].value)
+		if reason.count == 0 {
+			reason, reasons = reasons[0], reasons[1:]
 		}
-		s.N = int32(n)
+		if delta.count == 0 && len(deltas) > 0 {
+			delta, deltas = deltas[0], deltas[1:]
+		}
+		n := min(late.count, reason.count, delta.count+1)
+		s := Run{At: at, N: int32(n), Late: int32(late.value), Reason: Reason(reason.value)}
+		if delta.count > 0 {
+			s.Step = int64(delta.value)
+		}
 		at = s.End()
-		b.add(s)
-		take(&lates, n)
-		take(&reasons, n)
-		if n > 1 {
-			take(&deltas, n-1)
+		runs = addRun(runs, s)
+		late.count -= n
+		reason.count -= n
+		delta.count -= n - 1
+		if delta.count == 0 && len(deltas) > 0 {
+			delta, deltas = deltas[0], deltas[1:]
 		}
-		if len(deltas) > 0 {
-			at += int64(deltas[0].value)
-			take(&deltas, 1)
+		if delta.count > 0 {
+			at += int64(delta.value)
+			delta.count--
 		}
 	}
 }

@@ -40,7 +40,6 @@ func FoldDay(check, site ID, day int32, results []Result) Day {
 	d := Day{Check: check, Site: site, Day: day}
 	rs := seriesDay(&d, results)
 	d.RTT = make([]int64, 0, len(rs))
-	b := dayBuilder{runs: &d.Runs}
 	for i := 0; i < len(rs); {
 		r := rs[i]
 		run, rtt := Run{At: r.At, N: 1, Late: r.Late, Reason: r.Reason}, r.RTT
@@ -52,7 +51,7 @@ func FoldDay(check, site ID, day int32, results []Result) Day {
 		if run.Reason == Conflict {
 			run.Late, rtt = 0, 0
 		}
-		b.add(run)
+		d.Runs = addRun(d.Runs, run)
 		d.RTT = append(d.RTT, rtt)
 	}
 	return d
@@ -106,13 +105,11 @@ func (d Day) Results() iter.Seq[Result] {
 	}
 }
 
-// dayBuilder appends to runs, greedily from the left.
-type dayBuilder struct{ runs *[]Run }
-
-// add appends a stretch whose first instant lies after all before it. It may end the last run and go on in one of its own.
-func (b dayBuilder) add(s Run) {
-	if n := len(*b.runs); n > 0 {
-		last := &(*b.runs)[n-1]
+// addRun appends a stretch whose first instant lies after all of runs, greedily from the left. It may end the last run and go on in
+// one of its own.
+func addRun(runs []Run, s Run) []Run {
+	if n := len(runs); n > 0 {
+		last := &runs[n-1]
 		step := s.At - last.End()
 		if last.Late == s.Late && last.Reason == s.Reason && (last.N == 1 || last.Step == step) {
 			last.Step = step
@@ -129,8 +126,9 @@ func (b dayBuilder) add(s Run) {
 		s.Step = 0
 	}
 	if s.N > 0 {
-		*b.runs = append(*b.runs, s)
+		runs = append(runs, s)
 	}
+	return runs
 }
 
 // Extend returns d with the results of later, which is of the same series and day, after those of d, and whether they all
@@ -151,9 +149,8 @@ func (d Day) Extend(later Day) (whole Day, apart bool) {
 		d.RTT = append(d.RTT, later.RTT...)
 	}
 	d.Runs = slices.Clone(d.Runs)
-	b := dayBuilder{runs: &d.Runs}
 	for _, r := range later.Runs {
-		b.add(r)
+		d.Runs = addRun(d.Runs, r)
 	}
 	return d, true
 }

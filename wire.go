@@ -139,21 +139,27 @@ func (w *runWriter) flush() {
 // runs reads maximal runs of values within limit until their counts add up to n, appending to runs. Each takes two bytes
 // or more, so what is allocated is bounded by the data.
 func (r *wireReader) runs(runs []valueRun, what string, n, limit uint64) []valueRun {
-	start := len(runs)
+	last := valueRun{value: math.MaxUint64} // above every limit
 	for n > 0 && r.err == nil {
-		v := valueRun{r.uvarint(what, limit), r.uvarint("a count", n)}
+		var v valueRun
+		if d := r.data; len(d) >= 2 && d[0]|d[1] < 0x80 && uint64(d[0]) <= limit && uint64(d[1]) <= n { // the usual case
+			v, r.data = valueRun{uint64(d[0]), uint64(d[1])}, d[2:]
+		} else {
+			v = valueRun{r.uvarint(what, limit), r.uvarint("a count", n)}
+		}
 		switch {
 		case r.err != nil:
 			return runs
 		case v.count == 0:
 			r.fail("got an empty run of %s %d, want a count", what, v.value)
 			return runs
-		case len(runs) > start && runs[len(runs)-1].value == v.value:
+		case v.value == last.value:
 			r.fail("got two runs of %s %d, want one", what, v.value)
 			return runs
 		}
 		n -= v.count
 		runs = append(runs, v)
+		last = v
 	}
 	return runs
 }
