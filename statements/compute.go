@@ -21,10 +21,7 @@ type Ledger interface {
 	Days(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
 	Failures(ctx context.Context, check, site uptally.ID, from, to int64) ([]uptally.Result, error)
 	Entries(ctx context.Context, asOf int64) ([]uptally.Entry, error)
-}
-
-// sealed is what a ledger tells besides that drops days and seals them again.
-type sealed interface {
+	// Reseals tell what late results changed, Drops which days are gone.
 	Reseals(ctx context.Context, from, to int32) ([]ledger.Reseal, error)
 	Drops(ctx context.Context) ([]ledger.Drop, error)
 }
@@ -150,10 +147,8 @@ func gather(ctx context.Context, in Request, digests bool) (*Gathered, error) {
 	for _, p := range parts {
 		g.reads.times = g.reads.times || p.Version.Response != nil
 	}
-	if s, ok := in.Ledger.(sealed); ok {
-		if g.reads.drops, err = s.Drops(ctx); err != nil {
-			return nil, fmt.Errorf("read drops: %w", err)
-		}
+	if g.reads.drops, err = in.Ledger.Drops(ctx); err != nil {
+		return nil, fmt.Errorf("read drops: %w", err)
 	}
 	if err := g.readEntries(ctx); err != nil {
 		return nil, err

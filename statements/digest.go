@@ -78,27 +78,31 @@ func (d *DayEvidence) UnmarshalText(text []byte) error {
 }
 
 // digest is SHA-256 over one line for each check, site and day of the period: the JSON array of the three and of the digest of
-// the day's chunk, sorted by the three, in hexadecimal digits. Days beside the period are no part of it, so that it stays the
+// the day's chunk, the lines sorted, in hexadecimal digits. Days beside the period are no part of it, so that it stays the
 // same when another computation reads further; nor is when, how and from whom the results came.
 func (ev *Evidence) digest() string {
-	var lines [][]string
+	var lines []string
 	for _, c := range ev.Checks {
 		for _, s := range c.Sites {
 			for _, d := range s.Days {
-				lines = append(lines, []string{c.Check, s.Site, date(d.Day), hex.EncodeToString(d.Digest[:])})
+				lines = append(lines, jsonLine([]string{c.Check, s.Site, date(d.Day), hex.EncodeToString(d.Digest[:])}))
 			}
 		}
 	}
-	slices.SortFunc(lines, slices.Compare)
-	h := sha256.New()
-	e := json.NewEncoder(h)
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "")))
+	return hex.EncodeToString(sum[:])
+}
+
+// jsonLine is texts as a JSON array and a line feed.
+func jsonLine(texts []string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	for _, l := range lines {
-		if err := e.Encode(l); err != nil {
-			panic("BUG: encode a line of the digest: " + err.Error()) // texts only
-		}
+	if err := e.Encode(texts); err != nil {
+		panic("BUG: encode a line of the digest: " + err.Error()) // texts only
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return b.String()
 }
 
 // check computes the digest again and demands days in order, so that none is there twice.

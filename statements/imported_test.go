@@ -1,7 +1,6 @@
 package statements
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -10,18 +9,6 @@ import (
 	"github.com/uptally/uptally/agreements"
 	"github.com/uptally/uptally/ledger"
 )
-
-// resealed is a ledger with days that were sealed again.
-type resealed struct {
-	*fakeLedger
-	reseals []ledger.Reseal
-}
-
-func (l resealed) Reseals(_ context.Context, from, to int32) ([]ledger.Reseal, error) {
-	return slices.DeleteFunc(slices.Clone(l.reseals), func(r ledger.Reseal) bool { return r.Day < from || r.Day >= to }), nil
-}
-
-func (l resealed) Drops(context.Context) ([]ledger.Drop, error) { return nil, nil }
 
 func importOf(id int64, recorded string, i agreements.Import) uptally.Entry {
 	return uptally.Entry{ID: id, RecordedAt: at(recorded), By: "j.meier", Kind: agreements.KindImport, Data: agreements.EncodeImport(i)}
@@ -39,7 +26,7 @@ func imported(t *testing.T) Statement {
 	before, other := i, i
 	before.From, before.To = at("2026-09-01T00:00:00Z"), at("2026-09-20T00:00:00Z")
 	other.Series = other.Series[1:]
-	l := resealed{fakeLedger: threeSites()}
+	l := threeSites()
 	l.entries = []uptally.Entry{
 		importOf(1, "2026-10-21T08:00:00Z", before), importOf(2, "2026-10-21T09:00:00Z", i), importOf(3, "2026-10-21T10:00:00Z", other),
 	}

@@ -11,12 +11,14 @@ import (
 
 // LateDay is a day of a check at a site that late results changed after it had been sealed for good.
 type LateDay struct {
-	Check, Site string
-	Day         int32
+	Check string `json:"check"`
+	Site  string `json:"site"`
+	Day   string `json:"day"` // the date in UTC
 	// At is the instant at which it was sealed again.
-	At Instant
+	At Instant `json:"sealed_again"`
 	// Results and Downs are how many results, and how many of them down, there are more.
-	Results, Downs int
+	Results int `json:"results_more"`
+	Downs   int `json:"downs_more"`
 }
 
 // LateData returns what late results changed of the days that a statement was computed from, in order of the instants of
@@ -25,11 +27,7 @@ type LateDay struct {
 func LateData(ctx context.Context, l Ledger, s *Statement) ([]LateDay, error) {
 	from, to := s.Evidence.reach()
 	from, to = min(from, uptally.DayOf(int64(s.Period.At.From))), max(to, uptally.DayOf(int64(s.Period.At.To)-1))
-	sl, ok := l.(sealed)
-	if !ok {
-		return nil, nil
-	}
-	reseals, err := sl.Reseals(ctx, from, to+1)
+	reseals, err := l.Reseals(ctx, from, to+1)
 	if err != nil {
 		return nil, fmt.Errorf("read what late results changed: %w", err)
 	}
@@ -39,7 +37,7 @@ func LateData(ctx context.Context, l Ledger, s *Statement) ([]LateDay, error) {
 			check, id := uptally.IDOf(c.Check), uptally.IDOf(site.Site)
 			for _, r := range reseals {
 				if r.Check == check && r.Site == id {
-					late = append(late, LateDay{c.Check, site.Site, r.Day, Instant(r.At), r.Results, r.Downs})
+					late = append(late, LateDay{c.Check, site.Site, date(r.Day), Instant(r.At), r.Results, r.Downs})
 				}
 			}
 		}
@@ -70,7 +68,7 @@ func (s *Statement) Touched() bool {
 
 // LateText says what late results changed of a day.
 func (s *Statement) LateText(d LateDay) string {
-	text := fmt.Sprintf("%s of %s at %s was sealed again %s: %s, %s", date(d.Day), d.Check, d.Site, s.Local(d.At), moreOf(d.Results, "result", "results"), moreOf(d.Downs, "down", "down"))
+	text := fmt.Sprintf("%s of %s at %s was sealed again %s: %s, %s", d.Day, d.Check, d.Site, s.Local(d.At), moreOf(d.Results, "result", "results"), moreOf(d.Downs, "down", "down"))
 	if d.At > s.GeneratedAt {
 		return text + ". The statement was computed before."
 	}

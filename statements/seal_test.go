@@ -16,11 +16,11 @@ import (
 // world is a ledger that seals, with the portal's plan.
 type world struct {
 	*testing.T
-	ledger.Sealing
+	ledger.Store
 	now int64
 }
 
-func newWorld(t *testing.T, l ledger.Sealing) world {
+func newWorld(t *testing.T, l ledger.Store) world {
 	t.Helper()
 	if err := l.AddPlans(t.Context(), portalPlan()); err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func every(ledger.OpenDay) bool { return true }
 // statement is that of six hours around midnight UTC.
 func (w world) statement() Statement {
 	w.Helper()
-	in := portalRequest(w.T, w.Sealing, issued)
+	in := portalRequest(w.T, w.Store, issued)
 	in.Period, in.PeriodText = agreements.Interval{From: at("2026-10-07T21:00:00Z"), To: at("2026-10-08T03:00:00Z")}, "2026-10-07T21:00:00Z/2026-10-08T03:00:00Z"
 	s, err := Compute(w.Context(), in)
 	if err != nil {
@@ -155,7 +155,7 @@ func TestLateDataTouchesAStatement(t *testing.T) {
 	w.now = at("2026-11-09T06:00:00Z") // and sealed a minute later
 	w.seal(true, every)
 	after := w.statement()
-	want := LateDay{"portal-home", "ams1", 20_733, Instant(w.now), 2, 2}
+	want := LateDay{"portal-home", "ams1", "2026-10-07", Instant(w.now), 2, 2}
 	if len(after.Late) != 1 || after.Late[0] != want {
 		t.Errorf("got %+v, want %+v", after.Late, want)
 	}
@@ -194,7 +194,7 @@ func TestDroppedDaysAreAnErrorThatNamesTheDrop(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	before(20_734)
-	in := portalRequest(t, w.Sealing, issued)
+	in := portalRequest(t, w.Store, issued)
 	_, err := Compute(t.Context(), in)
 	const text = `read "portal-home" from 2026-09-30: days before 2026-10-07 were dropped by "j.meier" on 2026-12-01T00:00:00Z (13 months are over)`
 	if dropped := (*DroppedError)(nil); !errors.As(err, &dropped) || err.Error() != text {
@@ -204,7 +204,7 @@ func TestDroppedDaysAreAnErrorThatNamesTheDrop(t *testing.T) {
 	if _, err := Compute(t.Context(), in); err != nil {
 		t.Errorf("got %v of an hour that is kept", err)
 	}
-	in.Ledger = withDrops{w.Sealing, ledger.Drop{Before: 20_800, BodiesOnly: true, By: "j.meier", Why: "outcomes are enough"}}
+	in.Ledger = withDrops{w.Store, ledger.Drop{Before: 20_800, BodiesOnly: true, By: "j.meier", Why: "outcomes are enough"}}
 	if _, err := Compute(t.Context(), in); err != nil {
 		t.Errorf("got %v where no response time is needed", err)
 	}
@@ -218,7 +218,7 @@ func TestDroppedDaysAreAnErrorThatNamesTheDrop(t *testing.T) {
 
 // withDrops is a ledger with another list of drops.
 type withDrops struct {
-	ledger.Sealing
+	ledger.Store
 	drop ledger.Drop
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
+	"github.com/uptally/uptally/ledger"
 )
 
 // at reads an instant of a story; a bad one is a mistake in the test.
@@ -78,6 +79,7 @@ type fakeLedger struct {
 	days     map[uptally.ID][]uptally.Day // by site
 	failures []uptally.Result
 	entries  []uptally.Entry
+	reseals  []ledger.Reseal
 	asked    []agreements.Interval // days read
 }
 
@@ -118,6 +120,12 @@ func (l *fakeLedger) Failures(_ context.Context, _, site uptally.ID, from, to in
 func (l *fakeLedger) Entries(_ context.Context, asOf int64) ([]uptally.Entry, error) {
 	return slices.DeleteFunc(slices.Clone(l.entries), func(e uptally.Entry) bool { return e.RecordedAt > asOf }), nil
 }
+
+func (l *fakeLedger) Reseals(_ context.Context, from, to int32) ([]ledger.Reseal, error) {
+	return slices.DeleteFunc(slices.Clone(l.reseals), func(r ledger.Reseal) bool { return r.Day < from || r.Day >= to }), nil
+}
+
+func (l *fakeLedger) Drops(context.Context) ([]ledger.Drop, error) { return nil, nil }
 
 // span of samples at one site: from the first to the last instant, every step.
 type samples struct {

@@ -91,11 +91,15 @@ func (f *figures) computeOne(ctx context.Context, a *agreements.Agreement, now i
 		return nil, err
 	}
 	req.Ledger, req.Period = f.ledger, period
-	st, err := statements.Compute(ctx, req)
+	evidence, err := statements.Gather(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	standings, err := f.standings(ctx, req)
+	st, err := evidence.Statement(ctx)
+	if err != nil {
+		return nil, err
+	}
+	standings, err := standings(evidence, req)
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +108,13 @@ func (f *figures) computeOne(ctx context.Context, a *agreements.Agreement, now i
 
 // standings are the accounts up to now, beside what the whole period will be divided by. Of a period that versions split
 // they are those of the version in force.
-func (f *figures) standings(ctx context.Context, req statements.Request) ([]exporter.Standing, error) {
-	whole, err := statements.Accounts(ctx, req, req.Period)
+func standings(evidence *statements.Gathered, req statements.Request) ([]exporter.Standing, error) {
+	whole, err := evidence.Accounts(req.Period)
 	if err != nil || req.Now <= req.Period.From {
 		return nil, err
 	}
 	now := min(req.Now, req.Period.To)
-	toDate, err := statements.Accounts(ctx, req, agreements.Interval{From: req.Period.From, To: now})
+	toDate, err := evidence.Accounts(agreements.Interval{From: req.Period.From, To: now})
 	if err != nil {
 		return nil, err
 	}

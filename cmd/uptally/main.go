@@ -77,6 +77,7 @@ func rootCommand(s streams) *cobra.Command {
 	})
 	root.AddCommand(
 		calendarCommand(s),
+		compareCommand(s),
 		demoCommand(s),
 		evaluateCommand(s),
 		exportCommand(s),
