@@ -49,6 +49,7 @@ var rooms = []room{
 
 // testOnly is what tests may import besides.
 var testOnly = map[string][]string{
+	"cmd/uptally":   {"ledger/ledgertest"},
 	"dashboards":    {"exporter", "", "agreements"},
 	"ledger":        {"ledger/ledgertest", "ledger/postgrestest"},
 	"ledger/export": {"ledger/ledgertest"},

@@ -79,7 +79,7 @@ func (w *world) numbers() exporter.Numbers {
 			},
 		},
 		Ledger: &exporter.LedgerNumbers{Batches: n, Results: 5 * n, AppendTime: time.Duration(n) * time.Millisecond,
-			LastAppend: time.Now().Add(-time.Hour).UnixMilli(), Waiting: 7},
+			LastAppend: time.Now().Add(-time.Hour).UnixMilli(), Waiting: 7, Backup: time.Now().Add(-72 * time.Hour).UnixMilli()},
 		Sealer: &exporter.SealerNumbers{Final: 7 * n, Again: n, Provisional: n, Results: 900 * n, Took: time.Duration(n) * time.Second,
 			Errors: n, Stale: n, Since: time.Now().Add(-48 * time.Hour).UnixMilli(), Late: 2 * n},
 	}

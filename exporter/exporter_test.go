@@ -92,7 +92,7 @@ func sample(t *testing.T) *Exporter {
 					References: map[string]bool{"tcp://192.0.2.1:53": false, "gateway": true},
 				},
 			},
-			Ledger: &LedgerNumbers{Batches: 3, Results: 6, AppendTime: 4500 * time.Microsecond, LastAppend: noon + 250, Waiting: 1},
+			Ledger: &LedgerNumbers{Batches: 3, Results: 6, AppendTime: 4500 * time.Microsecond, LastAppend: noon + 250, Waiting: 1, Backup: noon - 7_200_000},
 			Sealer: &SealerNumbers{Final: 7, Again: 2, Provisional: 1, Results: 90_000, Took: 1250 * time.Millisecond, Errors: 1, Stale: 3, Since: noon - 43_200_000, Late: 4},
 		}
 	}})

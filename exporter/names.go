@@ -60,6 +60,7 @@ const (
 	ledgerSealLost
 	ledgerUnsealed
 	ledgerLate
+	ledgerBackup
 
 	availability
 	target
@@ -145,6 +146,8 @@ var table = [families]Metric{
 		"Since when the oldest day has waited to be sealed, in seconds since 1970: its end, or when late results were first seen; absent where none waits."},
 	ledgerLate: {"uptally_ledger_late_changes_total", "counter", "days", nil,
 		"Days of a check at a site that late results changed after they had been sealed for good."},
+	ledgerBackup: {"uptally_ledger_backup_timestamp_seconds", "gauge", "seconds", nil,
+		"The instant of the newest checked backup of the ledger, in seconds since 1970; absent where there is none."},
 
 	availability: {"uptally_agreement_availability_ratio", "gauge", "share of one", []string{"agreement", "service", "bound"},
 		"Availability of the running period to date by the agreement's terms: the point figure (bound point) and its bounds (low, high); absent where nothing is eligible or measured."},

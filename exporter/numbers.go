@@ -61,6 +61,8 @@ type LedgerNumbers struct {
 	LastAppend int64
 	// Waiting is the results taken and not yet on stable storage.
 	Waiting int
+	// Backup is the instant of the newest checked backup, in milliseconds UTC; 0 where there is none.
+	Backup int64
 }
 
 // SealerNumbers is the part of what seals days.
@@ -99,6 +101,9 @@ func (n Numbers) block() block {
 			b.gauge(ledgerLast, seconds(l.LastAppend))
 		}
 		b.gauge(ledgerWaiting, float64(l.Waiting))
+		if l.Backup != 0 {
+			b.gauge(ledgerBackup, seconds(l.Backup))
+		}
 	}
 	if s := n.Sealer; s != nil {
 		s.add(&b)

@@ -106,7 +106,7 @@ func (t *tables) Plans(ctx context.Context, check string) ([]uptally.Plan, error
 				err = fmt.Errorf("got digest %016x", uint64(row.digest))
 			}
 			if err != nil {
-				return damaged("from %d: %v", row.from, err)
+				return damaged("read table plan, from %d: %v", row.from, err)
 			}
 			ps = append(ps, p)
 			return nil
@@ -205,32 +205,37 @@ func (t *tables) Record(ctx context.Context, e uptally.Entry) (int64, error) {
 }
 
 // Entries returns what had been recorded at or before an instant.
-func (t *tables) Entries(ctx context.Context, asOf int64) ([]uptally.Entry, error) {
-	var es []uptally.Entry
-	err := t.engine.read(ctx, func(ctx context.Context, s session) error {
-		var got tally
-		want, err := readTally(ctx, s, tallyEntry)
-		if err != nil {
-			return err
-		}
-		err = eachRow(ctx, s, "table entry", `SELECT id, recorded_at, by, kind, data FROM entry ORDER BY id`, nil, func(scan func(...any) error) error {
-			var e uptally.Entry
-			if err := scan(&e.ID, &e.RecordedAt, &e.By, &e.Kind, &e.Data); err != nil {
-				return err
-			}
-			got.add(entryDigest(e))
-			if e.RecordedAt <= asOf {
-				es = append(es, e)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		return got.check("table entry", want)
+func (t *tables) Entries(ctx context.Context, asOf int64) (es []uptally.Entry, err error) {
+	err = t.engine.read(ctx, func(ctx context.Context, s session) error {
+		es, err = readEntries(ctx, s, asOf)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
 	return es, nil
+}
+
+func readEntries(ctx context.Context, s session, asOf int64) ([]uptally.Entry, error) {
+	want, err := readTally(ctx, s, tallyEntry)
+	if err != nil {
+		return nil, err
+	}
+	var es []uptally.Entry
+	var got tally
+	err = eachRow(ctx, s, "table entry", `SELECT id, recorded_at, by, kind, data FROM entry ORDER BY id`, nil, func(scan func(...any) error) error {
+		var e uptally.Entry
+		if err := scan(&e.ID, &e.RecordedAt, &e.By, &e.Kind, &e.Data); err != nil {
+			return err
+		}
+		got.add(entryDigest(e))
+		if e.RecordedAt <= asOf {
+			es = append(es, e)
+		}
+		return nil
+	})
+	if err == nil {
+		err = got.check("table entry", want)
+	}
+	return es, err
 }

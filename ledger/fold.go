@@ -223,7 +223,7 @@ func (f *folding) store(ctx context.Context, s session) error {
 			return err
 		}
 	}
-	if err := f.storeReseals(ctx, s); err != nil {
+	if err := writeReseals(ctx, s, f.reseals); err != nil {
 		return err
 	}
 	return f.takeLog(ctx, s)
@@ -252,9 +252,9 @@ func (f *folding) storeSeal(ctx context.Context, s session) error {
 	return addTally(ctx, s, tallySeal(f.Site), change)
 }
 
-func (f *folding) storeReseals(ctx context.Context, s session) error {
+func writeReseals(ctx context.Context, s session, reseals []Reseal) error {
 	var more tally
-	for _, r := range f.reseals {
+	for _, r := range reseals {
 		_, err := s.ExecContext(ctx, `INSERT INTO reseal (site, day, rev, "check", at, digest_was, digest_is, results, downs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			int64(r.Site), r.Day, r.Rev, int64(r.Check), r.At, r.Was[:], r.Is[:], r.Results, r.Downs)
 		if err != nil {

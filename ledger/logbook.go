@@ -81,7 +81,7 @@ func (t *tables) logPart(ctx context.Context, s session, of Series, day int32, r
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.row != row {
+	if l.series == nil || l.row != row { // a day without a row of table open may have lost it
 		if err := l.refresh(ctx, s, row); err != nil {
 			return part{}, err
 		}

@@ -117,13 +117,50 @@ func see(ctx context.Context, s session, agent, epoch uint64, more ranges) error
 		r.add(m[0], m[1])
 	}
 	var n int64
+	is := appendRanges(nil, r)
+	change := tally{1, seenDigest(agent, epoch, is)}
 	if was == nil {
-		n, err = changed(ctx, s, `INSERT INTO seen (agent, epoch, data) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, int64(agent), int64(epoch), appendRanges(nil, r))
+		n, err = changed(ctx, s, `INSERT INTO seen (agent, epoch, data) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, int64(agent), int64(epoch), is)
 	} else {
-		n, err = changed(ctx, s, `UPDATE seen SET data = ? WHERE agent = ? AND epoch = ? AND data = ?`, appendRanges(nil, r), int64(agent), int64(epoch), was)
+		change.remove(seenDigest(agent, epoch, was))
+		n, err = changed(ctx, s, `UPDATE seen SET data = ? WHERE agent = ? AND epoch = ? AND data = ?`, is, int64(agent), int64(epoch), was)
 	}
 	if err == nil && n == 0 {
 		err = errAgain
+	}
+	if err != nil {
+		return err
+	}
+	return addTally(ctx, s, tallySeen, change)
+}
+
+func seenDigest(agent, epoch uint64, data []byte) uint64 {
+	return rowDigest(int64(agent), int64(epoch), data)
+}
+
+// eachSeen calls f with the numbers of every epoch that were folded.
+func eachSeen(ctx context.Context, s session, f func(agent, epoch uint64, r ranges)) error {
+	want, err := readTally(ctx, s, tallySeen)
+	if err != nil {
+		return err
+	}
+	var got tally
+	err = eachRow(ctx, s, "table seen", `SELECT agent, epoch, data FROM seen`, nil, func(scan func(...any) error) error {
+		var agent, epoch int64
+		var data []byte
+		if err := scan(&agent, &epoch, &data); err != nil {
+			return err
+		}
+		r, err := decodeRanges(data)
+		if err != nil {
+			return damaged("read table seen, agent %x, epoch %x: %v", uint64(agent), uint64(epoch), err)
+		}
+		got.add(seenDigest(uint64(agent), uint64(epoch), data))
+		f(uint64(agent), uint64(epoch), r)
+		return nil
+	})
+	if err == nil {
+		err = got.check("table seen", want)
 	}
 	return err
 }

@@ -319,7 +319,7 @@ func readReseals(ctx context.Context, s session) ([]Reseal, error) {
 
 // seeAll adds numbers of several epochs.
 func seeAll(ctx context.Context, s session, taken map[[2]uint64]ranges) error {
-	for _, k := range slices.SortedFunc(maps.Keys(taken), func(a, b [2]uint64) int { return slices.Compare(a[:], b[:]) }) {
+	for _, k := range slices.SortedFunc(maps.Keys(taken), compareEpochs) {
 		if err := see(ctx, s, k[0], k[1], taken[k]); err != nil {
 			return err
 		}

@@ -96,7 +96,7 @@ func readSeries(ctx context.Context, s session) (t seriesTable, got tally, err e
 		}
 		var k Series
 		if _, err := fmt.Sscanf(row.text, "%x %x", (*uint64)(&k.Check), (*uint64)(&k.Site)); err != nil || int64(uint32(row.id)) != row.id {
-			return damaged("read series %d: got %q, want two IDs", row.id, row.text)
+			return damaged("read table name, series %d: got %q, want two IDs", row.id, row.text)
 		}
 		t.put(k, uint32(row.id))
 		got.add(row.row())

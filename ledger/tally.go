@@ -17,6 +17,7 @@ const (
 	tallyEntry  = "entry"
 	tallyReseal = "reseal"
 	tallyDrop   = "drop"
+	tallySeen   = "seen"
 )
 
 func tallyPlan(check uptally.ID) string { return "plan " + check.String() }

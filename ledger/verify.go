@@ -164,8 +164,8 @@ type seriesReader struct {
 }
 
 const (
-	// stretch bounds the days whose response times are in memory at once.
-	stretch = 31
+	// daysAtOnce bounds the days whose response times are in memory at once.
+	daysAtOnce = 31
 	// mostProblems bounds what is told of one series.
 	mostProblems = 50
 )
@@ -194,7 +194,7 @@ func (r *seriesReader) heads(from, to int32) error {
 		return err
 	}
 	for len(heads) > 0 {
-		n := min(stretch, len(heads))
+		n := min(daysAtOnce, len(heads))
 		if err := r.count(heads[:n]); err != nil {
 			return err
 		}

@@ -63,6 +63,7 @@ func listenControl(data string, store ledger.Store) (*http.Server, error) {
 		}
 		json.NewEncoder(w).Encode(id)
 	})
+	serveDrops(mux, store)
 	srv := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	go srv.Serve(l) // returns at Shutdown, which its caller waits for
 	return srv, nil
@@ -82,10 +83,18 @@ func recordEntry(ctx context.Context, data string, e uptally.Entry) (int64, erro
 	return id, errors.Join(err, store.Close())
 }
 
-func sendEntry(ctx context.Context, socket string, e uptally.Entry) (int64, error) {
-	body, err := json.Marshal(e)
+func sendEntry(ctx context.Context, socket string, e uptally.Entry) (id int64, err error) {
+	if err := postControl(ctx, socket, "entries", e, &id); err != nil {
+		return 0, fmt.Errorf("record entry through %q: %w", socket, err)
+	}
+	return id, nil
+}
+
+// postControl asks the running process for something and reads its answer, where it has one.
+func postControl(ctx context.Context, socket, path string, ask, answer any) error {
+	body, err := json.Marshal(ask)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -93,22 +102,23 @@ func sendEntry(ctx context.Context, socket string, e uptally.Entry) (int64, erro
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/entries", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/"+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return 0, fmt.Errorf("record entry through %q: %w", socket, err)
+		return err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxEntry))
-	if err != nil {
-		return 0, fmt.Errorf("record entry through %q: %w", socket, err)
+	switch {
+	case err != nil:
+		return err
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("got %s: %s", resp.Status, bytes.TrimSpace(text))
+	case answer == nil:
+		return nil
 	}
-	var id int64
-	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("record entry through %q: got %s: %s", socket, resp.Status, bytes.TrimSpace(text))
-	}
-	return id, json.Unmarshal(text, &id)
+	return json.Unmarshal(text, answer)
 }

@@ -82,6 +82,7 @@ func rootCommand(s streams) *cobra.Command {
 		evaluateCommand(s),
 		exportCommand(s),
 		importCommand(s),
+		ledgerCommand(s),
 		probeCommand(s),
 		recordCommand(s),
 		runCommand(s),
