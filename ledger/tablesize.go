@@ -15,7 +15,7 @@ type TableSize struct {
 func (s *SQLite) Tables(ctx context.Context) ([]TableSize, error) {
 	var sizes []TableSize
 	err := s.read(ctx, func(ctx context.Context, snap session) error {
-		query := `SELECT m.tbl_name, sum(d.pgsize) FROM dbstat d JOIN sqlite_master m ON m.name = d.name WHERE d.aggregate GROUP BY m.tbl_name
+		query := `SELECT m.tbl_name, sum(d.pgsize) FROM dbstat d JOIN sqlite_master m ON m.name = d.name WHERE d.aggregate = TRUE GROUP BY m.tbl_name
 			UNION ALL SELECT 'free', (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size)
 			ORDER BY 2 DESC, 1`
 		err := eachRow(ctx, snap, "sizes of tables", query, nil, func(scan func(...any) error) error {

@@ -96,7 +96,7 @@ func postControl(ctx context.Context, socket, path string, ask, answer any) erro
 	if err != nil {
 		return err
 	}
-	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+	client := http.Client{Timeout: 10 * time.Minute, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)

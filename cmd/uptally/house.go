@@ -317,6 +317,9 @@ func (h *house) numbers() exporter.Numbers {
 		Batches: s.Batches, Results: h.observed.Load() - uint64(s.Waiting),
 		AppendTime: time.Duration(h.appendNanos.Load()), Waiting: s.Waiting,
 	}
+	if b, found, err := ledger.LastBackup(h.cfg.Data); found && err == nil {
+		n.Ledger.Backup = b.At
+	}
 	n.Agent = agentNumbers(s)
 	if !s.LastAppend.IsZero() {
 		n.Ledger.LastAppend = s.LastAppend.UnixMilli()

@@ -97,11 +97,6 @@ func (p *ledgerPlace) print(out io.Writer, answer any, text func(w io.Writer)) e
 	return err
 }
 
-// dateOf is a UTC day as a date.
-func dateOf(day int32) string {
-	return time.UnixMilli(int64(day) * uptally.DayMillis).UTC().Format(time.DateOnly)
-}
-
 // instantOf is an instant as people read it, to the second.
 func instantOf(at int64) string { return time.UnixMilli(at).UTC().Format(time.RFC3339) }
 

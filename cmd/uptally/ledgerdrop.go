@@ -125,6 +125,7 @@ func serveDrops(mux *http.ServeMux, store ledger.Store) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Minute)) // it is as long as the ledger is large
 		if err := store.Drop(r.Context(), d); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
