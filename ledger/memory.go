@@ -472,7 +472,10 @@ func (m *Memory) Names(_ context.Context, kind string) ([]string, error) {
 func (m *Memory) Record(_ context.Context, e uptally.Entry) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.ID = int64(len(m.entries) + 1)
+	e.ID = 1
+	if n := len(m.entries); n > 0 {
+		e.ID = m.entries[n-1].ID + 1
+	}
 	e.Data = slices.Clone(e.Data)
 	m.entries = append(m.entries, e)
 	return e.ID, nil

@@ -20,6 +20,10 @@ func (s snapshot) write(context.Context, func(context.Context, session) error) e
 	return errors.New("write to a snapshot: it is read-only")
 }
 
+func (s snapshot) writeSnapshot(ctx context.Context, f func(context.Context, session) error) error {
+	return s.write(ctx, f)
+}
+
 func (s snapshot) read(ctx context.Context, f func(context.Context, session) error) error {
 	return f(ctx, s.session)
 }

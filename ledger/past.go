@@ -52,7 +52,7 @@ func (m *Memory) Past(context.Context) (Past, error) {
 	return p, nil
 }
 
-// Carry takes over a past. Numbers of entries have to be 1, 2, 3…, which is all that Memory gives.
+// Carry takes over a past.
 func (m *Memory) Carry(_ context.Context, p Past) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,7 +126,7 @@ func compareEpochs(a, b [2]uint64) int { return slices.Compare(a[:], b[:]) }
 
 // Carry writes it in one transaction.
 func (t *tables) Carry(ctx context.Context, p Past) error {
-	err := t.again(ctx, func(ctx context.Context, s session) error {
+	err := again(ctx, t.engine.write, func(ctx context.Context, s session) error {
 		for _, table := range []string{"entry", "reseal", "dropped"} {
 			var n int64
 			if _, err := oneRow(ctx, s, "table "+table, `SELECT count(*) FROM `+table, nil, &n); err != nil || n > 0 {
@@ -176,5 +176,23 @@ func carryDone(ctx context.Context, s session, p Past) error {
 			return err
 		}
 	}
+	if err := countOn(ctx, s, "entry", "dropped"); err != nil {
+		return err
+	}
 	return addTallies(ctx, s, tallies)
+}
+
+// countOn has the next rows of tables numbered after those that are there. SQLite does it by itself.
+func countOn(ctx context.Context, s session, names ...string) error {
+	if _, embedded := s.(*prepared); embedded {
+		return nil
+	}
+	for _, table := range names {
+		var last int64
+		_, err := oneRow(ctx, s, "table "+table, `SELECT setval(pg_get_serial_sequence('`+table+`', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM `+table+`), false)`, nil, &last)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
