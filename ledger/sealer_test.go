@@ -261,4 +261,8 @@ func TestSealersRace(t *testing.T) {
 		s := open(t, t.TempDir())
 		ledgertest.RaceSealers(t, s, s)
 	})
+	t.Run("postgres", func(t *testing.T) {
+		dsn := postgres(t).Fresh(t)
+		ledgertest.RaceSealers(t, openPostgres(t, dsn), openPostgres(t, dsn))
+	})
 }
