@@ -1,85 +1,114 @@
-package export
+package export_test
 
 import (
 	"context"
-	"fmt"
+	"io"
+	"runtime"
 	"testing"
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/ledger"
+	"github.com/uptally/uptally/ledger/export"
 	"github.com/uptally/uptally/ledger/ledgertest"
 )
 
-// folded is a ledger in memory that costs nothing to read, so that what is measured is the writing.
-type folded struct {
-	ledger.Memory
-	days map[ledger.Series][]uptally.Day
-}
-
-func (f *folded) Series(context.Context) ([]ledger.Series, error) {
-	var all []ledger.Series
-	for s := range f.days {
-		all = append(all, s)
+// sealedWorld is a ledger of some days of 48 checks every 30 s at two sites, sealed: 276,480 regular results a day.
+func sealedWorld(b *testing.B, days int32) *ledger.SQLite {
+	w := ledgertest.World{Seed: 1, Sites: 2, Checks: 48, Every: 30_000, Between: 10}
+	s, err := ledger.Open(b.TempDir(), ledger.Options{})
+	if err != nil {
+		b.Fatal(err)
 	}
-	return all, nil
-}
-
-func (f *folded) Days(_ context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error) {
-	var found []uptally.Day
-	for _, d := range f.days[ledger.Series{Check: check, Site: site}] {
-		if d.Day >= from && d.Day < to {
-			found = append(found, d)
+	b.Cleanup(func() { s.Close() })
+	for check := range w.Checks {
+		if err := s.AddPlans(b.Context(), w.Plan(check, 0)); err != nil {
+			b.Fatal(err)
 		}
 	}
-	return found, nil
-}
-
-// a month of 10 checks every 30 s at one site, with some noise: 864,000 results. One in a hundred is late.
-func month() *folded {
-	f := folded{days: map[ledger.Series][]uptally.Day{}}
-	noise := uint64(1)
-	for c := range 10 {
-		s := ledger.Series{Check: uptally.IDOf(fmt.Sprintf("check-%d", c)), Site: ledgertest.Site}
-		for day := range int32(30) {
-			rs := make([]uptally.Result, 0, uptally.DayMillis/30_000)
-			for at := int64(day) * uptally.DayMillis; at < int64(day+1)*uptally.DayMillis; at += 30_000 {
-				noise = noise*6364136223846793005 + 1442695040888963407
-				r := uptally.Result{Slot: uptally.Slot{Check: s.Check, Site: s.Site, At: at}, RTT: 20_000 + int64(noise>>40)%2_000}
-				if noise>>32%100 == 0 {
-					r.Late = int32(noise >> 45 % 50)
-				}
-				rs = append(rs, r)
-			}
-			f.days[s] = append(f.days[s], uptally.FoldDay(s.Check, s.Site, day, rs))
+	for day := range days {
+		for site := range w.Sites {
+			sealWorld(b, s, w, site, day)
 		}
 	}
-	return &f
+	return s
 }
 
-// counter counts bytes.
-type counter int
+// sealWorld puts a site's day into a ledger as a copy from another one does.
+func sealWorld(b *testing.B, s ledger.Store, w ledgertest.World, site int, day int32) {
+	seal := ledger.Seal{SiteDay: ledger.SiteDay{Site: uptally.IDOf(w.Site(site)), Day: day}, Final: true}
+	checks := map[uptally.ID]int{}
+	for check := range w.Checks {
+		id := uptally.IDOf(w.Check(check))
+		checks[id] = check
+		seal.From.Checks = append(seal.From.Checks, id)
+	}
+	seal.Chunk = func(_ context.Context, check uptally.ID) (ledger.Chunk, error) {
+		return w.Chunk(site, checks[check], day), nil
+	}
+	if err := s.Seal(b.Context(), seal); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// counter counts bytes, and the most memory in use while they come.
+type counter struct {
+	bytes int
+	peak  uint64
+}
 
 func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
+	if c.bytes>>20 != (c.bytes+len(p))>>20 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		c.peak = max(c.peak, m.HeapInuse)
+	}
+	c.bytes += len(p)
 	return len(p), nil
 }
 
-// BenchmarkResults is the writing of 864,000 results that are up.
-func BenchmarkResults(b *testing.B) {
-	m := month()
-	for _, f := range []Format{CSV, Parquet} {
-		b.Run(string(f), func(b *testing.B) {
-			b.ReportAllocs()
-			var size counter
-			for b.Loop() {
-				size = 0
-				if err := Results(b.Context(), m, Selection{From: 0, To: 30}, f, &size); err != nil {
-					b.Fatal(err)
+// BenchmarkExport reads four sealed days of 96 series out of SQLite and writes them: time and bytes of a result, and of a
+// row of days.
+func BenchmarkExport(b *testing.B) {
+	const days = 4
+	s := sealedWorld(b, days)
+	for _, table := range []struct {
+		name  string
+		write func(context.Context, export.Ledger, export.Selection, export.Format, io.Writer) error
+	}{{"results", export.Results}, {"days", export.Days}} {
+		for _, format := range []export.Format{export.CSV, export.Parquet} {
+			rows := countRows(b, s, table.write, days)
+			b.Run(table.name+"/"+string(format), func(b *testing.B) {
+				var c counter
+				for b.Loop() {
+					c.bytes = 0
+					if err := table.write(b.Context(), s, export.Selection{To: days}, format, &c); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-			const results = 10 * 30 * uptally.DayMillis / 30_000
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/results, "ns/result")
-			b.ReportMetric(float64(size)/results, "B/result")
-		})
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
+				b.ReportMetric(float64(c.bytes)/float64(rows), "B/row")
+				b.ReportMetric(float64(c.peak)/(1<<20), "heap-MiB")
+			})
+		}
 	}
+}
+
+// lines counts lines.
+type lines int
+
+func (l *lines) Write(p []byte) (int, error) {
+	for _, c := range p {
+		if c == '\n' {
+			*l++
+		}
+	}
+	return len(p), nil
+}
+
+func countRows(b *testing.B, s export.Ledger, write func(context.Context, export.Ledger, export.Selection, export.Format, io.Writer) error, days int32) int {
+	var l lines
+	if err := write(b.Context(), s, export.Selection{To: days}, export.CSV, &l); err != nil {
+		b.Fatal(err)
+	}
+	return int(l) - 1
 }
