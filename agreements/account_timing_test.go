@@ -1,6 +1,7 @@
 package agreements
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -31,6 +32,30 @@ func BenchmarkCompute(b *testing.B) {
 		if _, err := Compute(in); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkFlapping is a month with an outage of ten seconds each four minutes, or each minute, as a check that flaps or an
+// imported history may have them: its cost should grow with their number.
+func BenchmarkFlapping(b *testing.B) {
+	a := agreement(time.UTC)
+	p := Interval{0, 30 * uptally.DayMillis}
+	for _, every := range []int64{240_000, 60_000} {
+		var t Tracks
+		for from := int64(0); from < p.To; from += every {
+			t.Certain = append(t.Certain, Interval{from + 10_000, from + 20_000})
+			t.Point = append(t.Point, Interval{from + 5_000, from + 20_500})
+			t.Possible = append(t.Possible, Interval{from, from + 21_000})
+			t.Edges = append(t.Edges, Edge{Check: "web", Start: Interval{from, from + 10_000}, End: Interval{from + 20_000, from + 21_000}})
+		}
+		in := Input{Agreement: a, Period: p, Services: map[string]Tracks{"s": t}}
+		b.Run(fmt.Sprintf("outages=%d", len(t.Edges)), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Compute(in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -88,12 +88,11 @@ func (c *computation) each(outages, counted Set) []lostOutage {
 			each = append(each, lostOutage{part, millis})
 		}
 	}
-	for _, at := range c.terms.Outage.join(outages) {
-		part := counted.Clip(at)
-		counted = counted.Subtract(part)
-		add(part)
+	joined := c.terms.Outage.join(outages)
+	for _, at := range joined {
+		add(counted.Clip(at))
 	}
-	for _, at := range counted {
+	for _, at := range counted.Subtract(joined) {
 		add(Set{at})
 	}
 	return each

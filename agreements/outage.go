@@ -12,13 +12,18 @@ import (
 // what became of the rest. The counted parts add up to the point downtime.
 func (c *computation) outages(a *Account, raw Tracks) []Outage {
 	var list []Outage
+	edges := slices.Clone(raw.Edges)
+	slices.SortStableFunc(edges, func(x, y Edge) int { return cmp.Compare(x.Start.From, y.Start.From) })
 	for _, at := range c.terms.Outage.join(raw.Point) {
 		if at.To <= c.period.From || at.From >= c.period.To {
 			continue
 		}
 		counted := a.Point.Clip(at).Subtract(c.asDown)
 		o := Outage{At: at, Counted: counted.Millis(), Why: c.outageWhy(at, counted, raw.Point), Causes: c.causes(at)}
-		o.Edge, o.Parts = edgeOf(at, raw.Edges)
+		for len(edges) > 0 && edges[0].End.To <= at.From {
+			edges = edges[1:]
+		}
+		o.Edge, o.Parts = edgeOf(at, edges)
 		list = append(list, o)
 	}
 	for _, at := range c.asDown {
@@ -31,19 +36,22 @@ func (c *computation) outages(a *Account, raw Tracks) []Outage {
 }
 
 // edgeOf unites the outages of single checks that touch at. Their union began between the earliest bounds of their
-// starts, and ended between the latest of their ends; an end that a long unknown hole made is exact.
+// starts, and ended between the latest of their ends; an end that a long unknown hole made is exact. Edges are sorted by
+// their starts.
 func edgeOf(at Interval, edges []Edge) (Edge, []Edge) {
 	e := Edge{Start: Interval{at.From, at.From}, End: Interval{at.To, at.To}}
 	var parts []Edge
 	for _, p := range edges {
-		if p.Start.From < at.To && at.From < p.End.To {
+		if p.Start.From >= at.To {
+			break
+		}
+		if at.From < p.End.To {
 			parts = append(parts, p)
 		}
 	}
 	if len(parts) == 0 {
 		return e, nil
 	}
-	slices.SortStableFunc(parts, func(x, y Edge) int { return cmp.Compare(x.Start.From, y.Start.From) })
 	start, end := parts[0].Start, parts[0].End
 	e.Check = parts[0].Check
 	for _, p := range parts {

@@ -54,9 +54,19 @@ func NewSet(is ...Interval) Set {
 // Union returns what lies in any of the sets.
 func Union(sets ...Set) Set { return NewSet(slices.Concat(sets...)...) }
 
+// after leaves out what of s ends before o begins: most of a month where o is one of its outages.
+func (s Set) after(o Set) Set {
+	if len(o) == 0 {
+		return s
+	}
+	return s[sort.Search(len(s), func(k int) bool { return s[k].To > o[0].From }):]
+}
+
 // Intersect returns what lies in both s and o.
 func (s Set) Intersect(o Set) Set {
 	var r Set
+	s = s.after(o)
+	o = o.after(s)
 	for i, j := 0, 0; i < len(s) && j < len(o); {
 		c := Interval{max(s[i].From, o[j].From), min(s[i].To, o[j].To)}
 		if !c.Empty() {
@@ -74,6 +84,7 @@ func (s Set) Intersect(o Set) Set {
 // Subtract returns what lies in s and not in o.
 func (s Set) Subtract(o Set) Set {
 	var r Set
+	o = o.after(s)
 	j := 0
 	for _, i := range s {
 		for j < len(o) && o[j].To <= i.From {
