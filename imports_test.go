@@ -55,6 +55,7 @@ var testOnly = map[string][]string{
 	"ledger/export": {"ledger/ledgertest"},
 	"probes/focus":  {"probes/schedule", "agreements"}, // the simulation: real slots, real accounts
 	"server":        {"ledger/ledgertest"},
+	"statements":    {"ledger/ledgertest"},
 }
 
 type pkg struct {

@@ -343,7 +343,11 @@ func (g *gathering) measure(ctx context.Context, read agreements.Interval) error
 		if err != nil {
 			return err
 		}
-		s := agreements.SiteRuns{Site: site}
+		n := 0
+		for _, d := range days {
+			n += len(d.Runs)
+		}
+		s := agreements.SiteRuns{Site: site, Runs: make([]uptally.Run, 0, n)}
 		for _, d := range days {
 			if g.terms.IsReading() {
 				g.ev.Days = append(g.ev.Days, d.Day)

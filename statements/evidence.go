@@ -3,7 +3,6 @@ package statements
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"math/big"
 	"slices"
 
@@ -174,10 +173,8 @@ type siteTally struct {
 
 func (t *siteTally) count(site agreements.SiteRuns, plans []uptally.Plan, slots SlotsFunc) error {
 	runs := slices.SortedFunc(slices.Values(site.Runs), func(a, b uptally.Run) int { return cmp.Compare(a.At, b.At) })
-	for at, r := range results(runs) {
-		if at >= t.period.From && at < t.period.To {
-			t.results[r]++
-		}
+	for _, r := range runs {
+		t.results[r.Reason] += before(r, t.period.To) - before(r, t.period.From)
 	}
 	if slots == nil {
 		return nil
@@ -224,17 +221,15 @@ func (c *cursor) at(due int64) uptally.Reason {
 	return uptally.NoData
 }
 
-// results yields every result of runs sorted by start. Runs of one series never interleave: a Day folds them greedily.
-func results(runs []uptally.Run) iter.Seq2[int64, uptally.Reason] {
-	return func(yield func(int64, uptally.Reason) bool) {
-		for _, r := range runs {
-			for i := range int64(r.N) {
-				if !yield(r.At+i*r.Step, r.Reason) {
-					return
-				}
-			}
-		}
+// before counts the results of a run that were scheduled before an instant.
+func before(r uptally.Run, at int64) int64 {
+	switch {
+	case at <= r.At:
+		return 0
+	case r.Step == 0:
+		return int64(r.N)
 	}
+	return min(int64(r.N), (at-r.At-1)/r.Step+1)
 }
 
 // stretch is a plan and where inside an interval it is in force.

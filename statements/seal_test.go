@@ -53,21 +53,8 @@ func (w *world) seal(final bool, chosen func(ledger.OpenDay) bool) {
 		if !chosen(o) {
 			continue
 		}
-		from, err := w.Unsealed(w.Context(), o.SiteDay)
-		if err != nil {
-			w.Fatal(err)
-		}
 		w.now += 60_000
-		s := ledger.Seal{SiteDay: o.SiteDay, From: from, At: w.now, Final: final || o.Final, Chunk: func(ctx context.Context, check uptally.ID) (ledger.Chunk, error) {
-			days, err := w.Days(ctx, check, o.Site, o.Day, o.Day+1)
-			if err != nil {
-				return ledger.Chunk{}, err
-			}
-			start := int64(o.Day) * uptally.DayMillis
-			failures, err := w.Failures(ctx, check, o.Site, start, start+uptally.DayMillis)
-			return ledger.Chunk{Day: days[0], Failures: failures}, err
-		}}
-		if err := w.Seal(w.Context(), s); err != nil {
+		if _, err := ledger.SealDay(w.Context(), w.Store, o.SiteDay, w.now, final || o.Final); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -125,6 +112,51 @@ func TestSealsMoveNoByte(t *testing.T) {
 	}
 	if late < 100 {
 		t.Errorf("got %d days changed by late results, want some in every ledger", late)
+	}
+}
+
+// The same out of memory and out of SQLite with late data, not sealed and sealed, and out of a copy, which also knows what was late.
+func TestSealsAndCopiesMoveNoByte(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 5))
+	results := eightHours(r)
+	oracle := newWorld(t, &ledger.Memory{})
+	oracle.append(inOrder(results)...)
+	want := oracle.bytes()
+	embedded, err := ledger.Open(t.TempDir(), ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer embedded.Close()
+	batches := disturbed(r, results)
+	late := []LateDay{}
+	expect := func(w world, when string) {
+		t.Helper()
+		if got := w.bytes(); !bytes.Equal(got, want) {
+			t.Fatalf("%s: got\n%s\nwant\n%s", when, got, want)
+		}
+	}
+	memory := &ledger.Memory{}
+	for _, l := range []ledger.Store{memory, embedded} {
+		w := newWorld(t, l)
+		w.append(batches[:len(batches)/2]...)
+		w.seal(true, every)
+		w.append(batches[len(batches)/2:]...)
+		expect(w, "late data in the log")
+		w.seal(true, every)
+		expect(w, "sealed again")
+		if got := w.statement().Late; len(late) > 0 && !slices.Equal(got, late) {
+			t.Errorf("got late data %+v, want %+v", got, late)
+		}
+		late = w.statement().Late
+	}
+	to := &ledger.Memory{}
+	if _, err := ledger.Copy(t.Context(), memory, to, ledger.CopyOptions{At: oracle.now}); err != nil {
+		t.Fatal(err)
+	}
+	copied := world{t, to, oracle.now}
+	expect(copied, "copied")
+	if got := copied.statement().Late; len(late) == 0 || !slices.Equal(got, late) {
+		t.Errorf("got late data %+v of the copy, want %+v", got, late)
 	}
 }
 
