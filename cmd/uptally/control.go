@@ -23,8 +23,8 @@ import (
 // The process that holds the ledger takes entries through a socket in its data folder, so that `uptally record` works
 // beside it; whoever may write to the folder may record.
 
-// maxEntry is the largest entry taken, in bytes.
-const maxEntry = 64 << 10
+// maxEntry is the largest entry taken, in bytes: an import's names its series.
+const maxEntry = 1 << 20
 
 func controlSocket(data string) string { return filepath.Join(data, "control.sock") }
 
@@ -64,6 +64,7 @@ func listenControl(data string, store ledger.Store) (*http.Server, error) {
 		json.NewEncoder(w).Encode(id)
 	})
 	serveDrops(mux, store)
+	serveImports(mux, store)
 	srv := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	go srv.Serve(l) // returns at Shutdown, which its caller waits for
 	return srv, nil

@@ -27,11 +27,11 @@ type blackboxImport struct {
 func importCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import",
-		Short: "take over what another program has configured",
+		Short: "take over what another program has configured or recorded",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(importBlackboxCommand(s))
+	c.AddCommand(importBlackboxCommand(s), importCSVCommand(s), importPrometheusCommand(s))
 	return c
 }
 

@@ -54,7 +54,7 @@ func printed(t *testing.T, out string) statements.Evaluation {
 	return e
 }
 
-const history = "../../configs/testdata/history/"
+const recordedHistory = "../../configs/testdata/history/"
 
 func TestExitCodes(t *testing.T) {
 	for _, s := range []struct {
@@ -67,7 +67,7 @@ func TestExitCodes(t *testing.T) {
 		{"no such command", []string{"probee"}, exitUsage, "uptally: uptally: unknown command \"probee\" for \"uptally\"; see uptally --help\n"},
 		{"a flag that does not exist", []string{"version", "--x"}, exitUsage, "uptally: version: unknown flag: --x; see uptally version --help\n"},
 		{"a required flag is missing", []string{"statement", "acme-portal"}, exitUsage, "uptally: statement: required flag(s) \"period\" not set; see uptally --help\n"},
-		{"a bad period", []string{"evaluate", "-a", "../../configs/agreements/history.yaml", "--timeline", history + "sites-2025.timeline.csv", "--period", "2025-13"},
+		{"a bad period", []string{"evaluate", "-a", "../../configs/agreements/history.yaml", "--timeline", recordedHistory + "sites-2025.timeline.csv", "--period", "2025-13"},
 			exitUsage, "uptally: read --period: parse period: got \"2025-13\", want a month such as 2026-10, a quarter such as 2026-Q4, a year such as 2026, or two instants A/B\n"},
 		{"a format that does not exist", []string{"evaluate", "--format", "pdf"}, exitUsage, "uptally: read --format: got \"pdf\", want text, json, html\n"},
 		{"both kinds of evidence", []string{"evaluate", "-a", "a", "--period", "2025-02", "--timeline", "t", "--results", "r", "-c", "c"},
@@ -86,7 +86,7 @@ func TestExitCodes(t *testing.T) {
 // The recording ends on 22 February at 23:17 UTC; what follows is unknown: 6 days of 28, more than 5 %.
 func TestEvaluateRecordedHistory(t *testing.T) {
 	code, out, stderr := command(t, "evaluate", "-a", "../../configs/agreements/history.yaml",
-		"--timeline", history+"sites-2025.timeline.csv", "--period", "2025-02", "--format", "json")
+		"--timeline", recordedHistory+"sites-2025.timeline.csv", "--period", "2025-02", "--format", "json")
 	if code != exitDone {
 		t.Fatalf("got %d: %s", code, stderr)
 	}
@@ -125,7 +125,7 @@ func marks(a statements.Account) string {
 func TestEvaluateWritesTheFileWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "february.html")
 	code, out, stderr := command(t, "evaluate", "-a", "../../configs/agreements/history.yaml",
-		"--timeline", history+"sites-2025.timeline.csv", "--period", "2025-02", "--format", "html", "-o", path)
+		"--timeline", recordedHistory+"sites-2025.timeline.csv", "--period", "2025-02", "--format", "html", "-o", path)
 	if code != exitDone || out != "" {
 		t.Fatalf("got %d, %q on standard output: %s", code, out, stderr)
 	}

@@ -28,8 +28,8 @@ func AgentOf(kind, source, query string) uint64 {
 // Import is what was read, as evidence.
 type Import struct {
 	Agent uint64
-	// Batches are canonical bytes, in order of day and site.
-	Batches [][]byte
+	// Batches are in order of day and site.
+	Batches []Batch
 	// Of are the results by series, in order of check and site; equal ones count once.
 	Of []Count
 	// From and To bound the scheduled instants, half open.
@@ -37,6 +37,12 @@ type Import struct {
 
 	terms  Terms
 	checks map[string]*checkDays
+}
+
+// Batch is the canonical bytes of a batch, and its number in its epoch.
+type Batch struct {
+	Epoch, Seq uint64
+	Data       []byte
 }
 
 // Count is how many results a series has.
@@ -116,7 +122,7 @@ func (b *Builder) encode(site uptally.ID, day int32, rs []uptally.Result) error 
 		if err != nil {
 			return err
 		}
-		b.im.Batches = append(b.im.Batches, data)
+		b.im.Batches = append(b.im.Batches, Batch{epoch, batch.Seq, data})
 	}
 	return nil
 }
