@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/ledgertest"
 )
@@ -22,13 +23,15 @@ func openFor(t *testing.T, dir string) *ledger.SQLite {
 	return s
 }
 
-// A ledger goes from memory to SQLite, from there into another folder and back into memory, and says the same everywhere.
+// A ledger goes from memory to SQLite, from there into another folder, into PostgreSQL and back into memory, and says the same
+// everywhere.
 func TestCopyBetweenEngines(t *testing.T) {
 	oracle := &ledger.Memory{}
 	ledgertest.Small(t, oracle)
 	want := verified(t, oracle)
 	from := ledger.Carrier(oracle)
-	for i, to := range []ledger.Carrier{open(t, t.TempDir()), open(t, t.TempDir()), &ledger.Memory{}} {
+	database := openPostgres(t, postgres(t).Fresh(t))
+	for i, to := range []ledger.Carrier{open(t, t.TempDir()), open(t, t.TempDir()), database, &ledger.Memory{}} {
 		got, err := ledger.Copy(context.Background(), from, to, ledger.CopyOptions{At: 7})
 		if err != nil {
 			t.Fatalf("copy %d: %v", i, err)
@@ -37,6 +40,14 @@ func TestCopyBetweenEngines(t *testing.T) {
 			t.Errorf("copy %d: %v", i, err)
 		}
 		from = to
+	}
+	// What comes next in the database has numbers of its own.
+	if id, err := database.Record(context.Background(), uptally.Entry{By: "ana", Kind: "cause", Data: []byte(`{"from":1,"to":2,"reason":"x"}`)}); err != nil || id != 3 {
+		t.Errorf("record in the copy: got number %d, %v, want 3", id, err)
+	}
+	sizes, err := database.Tables(context.Background())
+	if err != nil || len(sizes) != 15 || sizes[0].Bytes == 0 {
+		t.Errorf("tables: got %+v, %v, want 15 with their sizes", sizes, err)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/ledger/ledgertest"
 )
 
 // page is docs/ledger.md, whose examples these tests hold to the code.
@@ -97,5 +100,44 @@ func TestPageOfBytes(t *testing.T) {
 		if !strings.Contains(page(t), want) {
 			t.Errorf("docs/ledger.md: %s: got it nowhere, want %s", what, want)
 		}
+	}
+}
+
+// The program of the page reads a ledger with nothing but Python, finds every checksum and digest as it should be, and counts what
+// the ledger counts.
+func TestPageOfPython(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		if os.Getenv("UPTALLY_REQUIRE_PEERS") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	s := openFor(t, dir)
+	ledgertest.Small(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, "days.py")
+	if err := os.WriteFile(program, []byte(block(t, "days.py")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(python, program, filepath.Join(dir, "ledger.db")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want := `2025-12-01 ams1 portal-home 288 {'down': 7, 'up': 281} up in 14099 µs at the median
+2025-12-01 fra1 portal-dns 288 {'down': 7, 'up': 278, 'void': 3} up in 13906 µs at the median
+2025-12-01 fra1 portal-home 288 {'down': 7, 'up': 278, 'void': 3} up in 13996 µs at the median
+2025-12-02 ams1 portal-home 288 {'down': 7, 'up': 281} up in 13868 µs at the median
+2025-12-02 fra1 portal-dns 288 {'down': 7, 'up': 278, 'void': 3} up in 14099 µs at the median
+2025-12-02 fra1 portal-home 289 {'down': 8, 'unknown': 1, 'up': 277, 'void': 3} up in 14052 µs at the median
+2025-12-03 ams1 portal-home 287 {'down': 7, 'up': 280} not sealed
+2025-12-03 fra1 portal-dns 287 {'down': 7, 'up': 277, 'void': 3} up in 14009 µs at the median
+2025-12-03 fra1 portal-home 288 {'down': 7, 'up': 278, 'void': 3} up in 14121 µs at the median
+`
+	if diff := cmp.Diff(want, string(out)); diff != "" {
+		t.Errorf("days.py: %s", diff)
 	}
 }
