@@ -246,7 +246,14 @@ func dumpRows(text *strings.Builder, table string, rows *sql.Rows) error {
 		}
 		text.WriteString(table)
 		for _, v := range values {
-			fmt.Fprintf(text, "|%T %x", *v.(*any), *v.(*any))
+			switch x := (*v.(*any)).(type) {
+			case string: // the same value as bytes of that text, which one bit makes of it
+				fmt.Fprintf(text, "|%x", x)
+			case []byte:
+				fmt.Fprintf(text, "|%x", x)
+			default:
+				fmt.Fprintf(text, "|%T %v", x, x)
+			}
 		}
 		text.WriteByte('\n')
 	}
