@@ -1,0 +1,107 @@
+package delivery
+
+// Lane is one of the ways on which a sender sends, each with one request in flight.
+type Lane uint8
+
+// The lanes.
+const (
+	// Talk carries hellos; nothing else is sent meanwhile.
+	Talk Lane = iota
+	// Backlog carries what waits, oldest first, and heartbeats.
+	Backlog
+	// Live carries what is young while Backlog has older things to do.
+	Live
+	lanes
+)
+
+// Spooled is a batch in the spool that is not acknowledged.
+type Spooled struct {
+	Number
+	// Bytes is its length, At when it was appended, in milliseconds of the agent's clock.
+	Bytes int
+	At    int64
+}
+
+// Failure is why a request has no reply.
+type Failure uint8
+
+// The failures. Whatever is not named is Unreachable: no other kind of error means anything else than "again later".
+const (
+	// Unreachable: no answer, or one that nobody can use: a proxy's page, an error of the server, a timeout.
+	Unreachable Failure = iota
+	// TooLarge: fewer batches at once.
+	TooLarge
+	// Denied: the identity is not accepted.
+	Denied
+)
+
+// Event is what happened to a sender. Make it with the functions below.
+type Event struct {
+	what       happening
+	lane       Lane
+	reply      Reply
+	failure    Failure
+	retryAfter int64
+	spooled    []Spooled
+	numbers    []Number
+}
+
+type happening uint8
+
+const (
+	ticked happening = iota
+	appended
+	answered
+	failed
+	unreadable
+)
+
+// Tick is the passing of time.
+func Tick() Event { return Event{} }
+
+// Pending adds batches of the spool that are to be sent, in order of their appending: at the start, after each append, and after
+// Unmark.
+func Pending(s ...Spooled) Event { return Event{what: appended, spooled: s} }
+
+// Answered is a reply to the request in flight on a lane.
+func Answered(l Lane, r Reply) Event { return Event{what: answered, lane: l, reply: r} }
+
+// Failed ends the request in flight on a lane without a reply; retryAfter is what the server asked for, in milliseconds.
+func Failed(l Lane, f Failure, retryAfter int64) Event {
+	return Event{what: failed, lane: l, failure: f, retryAfter: retryAfter}
+}
+
+// Unreadable are batches that the spool cannot read any more. They are reported and not sent. Those of a request
+// that is being made are left out of it.
+func Unreadable(n ...Number) Event { return Event{what: unreadable, numbers: n} }
+
+// Deed is what a sender wants done.
+type Deed uint8
+
+// The deeds.
+const (
+	// SayHello sends a hello on Talk, with Action.Lost in it.
+	SayHello Deed = iota
+	// Send sends the batches of Action.Numbers on a lane, none for a heartbeat.
+	Send
+	// Mark notes Action.Numbers as acknowledged, now.
+	Mark
+	// Unmark clears the marks of the epoch Action.Epoch where Action.Ranges has not the number, and tells them as Pending.
+	Unmark
+	// Reread reads Action.Numbers once more; what cannot be read is told as Unreadable.
+	Reread
+	// BeginEpoch begins a new epoch with the next append: somebody else gives numbers of the present one.
+	BeginEpoch
+	// Renew has the identity renewed.
+	Renew
+)
+
+// Action is one thing to do. Of its fields those count that the deed names.
+type Action struct {
+	Deed    Deed
+	Lane    Lane
+	Numbers []Number
+	Epoch   uint64
+	Ranges  Ranges
+	Lost    []Held
+}

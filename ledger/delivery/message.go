@@ -1,0 +1,85 @@
+package delivery
+
+// Limits of a request, which every server takes. Source: docs/operating.md, "Delivery".
+const (
+	// MaxRequest is the largest request in bytes as it travels, MaxBatches the largest when it is decompressed.
+	MaxRequest = 1 << 20
+	MaxBatches = 8 << 20
+	// MaxReply is the largest reply in bytes.
+	MaxReply = 4 << 20
+)
+
+// Hello is what an agent says when it starts and when a reply names another incarnation than it knows.
+type Hello struct {
+	// Version is that of the program. Site is the name of the place.
+	Version string `json:"version"`
+	Site    string `json:"site"`
+	// Incarnation is the one of the last reply, absent before any.
+	Incarnation ID `json:"incarnation,omitempty"`
+	// Epochs are what the spool holds or knows of, oldest first; the last is the present one.
+	Epochs []Held `json:"epochs"`
+	Clock  Clock  `json:"clock"`
+}
+
+// Held is an epoch of a spool.
+type Held struct {
+	Epoch ID `json:"epoch"`
+	// First and Last are the numbers in the spool; Last is also the highest that was given. Both are 0 where none was.
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+	// Lost are numbers that the spool had and cannot read any more.
+	Lost Ranges `json:"lost,omitempty"`
+}
+
+// Clock is what an agent knows of its clock, in microseconds.
+type Clock struct {
+	// SentAt is the agent's clock when it sent the request.
+	SentAt int64 `json:"sent_at_us"`
+	// Offset is agent clock − server clock, Bound how far it may be wrong; both of the best exchange of the last eight.
+	Offset int64 `json:"offset_us"`
+	Bound  int64 `json:"bound_us"`
+}
+
+// Reply answers a hello, and a request with batches or without.
+type Reply struct {
+	// Incarnation names the ledger: another one than before has lost what it had acknowledged, or is a copy.
+	Incarnation ID `json:"incarnation"`
+	// Accepted are on stable storage now, in the order of the request; nil of a hello.
+	Accepted []Verdict `json:"accepted,omitempty"`
+	// Taken are the numbers that the ledger ever took of the epochs that a hello named; nil of other requests.
+	Taken []Taken `json:"taken,omitempty"`
+	// Plans is the version of the plans that the agent should have; another one than its own is fetched.
+	Plans string `json:"plans,omitempty"`
+	// RetryAfter asks for no request of this kind before so many milliseconds have passed.
+	RetryAfter int64 `json:"retry_after_ms,omitempty"`
+	// ReceivedAt and SentAt are the server's clock in microseconds.
+	ReceivedAt int64 `json:"received_at_us"`
+	SentAt     int64 `json:"sent_at_us"`
+}
+
+// Verdict is what became of one batch. The zero Problem is acceptance.
+type Verdict struct {
+	Epoch   ID      `json:"epoch"`
+	Seq     uint64  `json:"seq"`
+	Problem Problem `json:"problem,omitempty"`
+}
+
+// Problem is why a batch was not stored, or is stored beside another of its number.
+type Problem string
+
+// The problems of a batch.
+const (
+	// Damaged: its bytes are not what their CRC says, or no batch. It was not stored; the agent reads it again.
+	Damaged Problem = "damaged"
+	// Foreign: it names another agent than the one that sent it. It was not stored.
+	Foreign Problem = "foreign"
+	// Reused: the ledger has another batch of that number. Both are stored; the agent begins a new epoch, since somebody else
+	// gives its numbers too.
+	Reused Problem = "reused"
+)
+
+// Taken is what a ledger has of an epoch.
+type Taken struct {
+	Epoch  ID     `json:"epoch"`
+	Ranges Ranges `json:"ranges"`
+}
