@@ -38,6 +38,7 @@ var rooms = []room{
 	{"ledger", []string{""}, "stores bytes of the vocabulary"},
 	{"ledger/history", []string{""}, "what others recorded becomes batches; where they are stored is not its business"},
 	{"ledger/ledgertest", []string{"", "ledger"}, "the stories every engine must pass"},
+	{"ledger/delivery", []string{""}, "what both ends of the delivery decide; how bytes travel and where they are kept is not its business"},
 	{"ledger/export", []string{"", "ledger"}, "evidence for anybody's analysis: rows of names, no figure of an account"},
 	{"ledger/postgrestest", nil, "real servers for tests; what is stored in them is not its business"},
 	{"server", []string{"", "probes/schedule", "probes/focus", "ledger", "agreements"}, "the agents' other end"},
