@@ -68,6 +68,15 @@ func TestFoldDay(t *testing.T) {
 	}
 }
 
+// decodeDay reads a day from the two that it is stored as.
+func decodeDay(head, body []byte) (uptally.Day, error) {
+	d, digest, err := uptally.DecodeRuns(head)
+	if err != nil {
+		return d, err
+	}
+	return uptally.Head{Day: d, Digest: digest}.DecodeBody(body)
+}
+
 func sampleDay() uptally.Day {
 	return fold(result(home1, 1_000, 0, uptally.OK, 12_000, ""), result(home1, 32_000, 0, uptally.OK, 12_100, ""),
 		result(home1, 63_000, 2, uptally.ConnectRefused, 300, "refused"), result(home1, 64_000, 0, uptally.OK, 13_000, ""),
@@ -120,7 +129,7 @@ func TestDecodeBodyVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := uptally.DecodeDay(head, body)
+	got, err := decodeDay(head, body)
 	if diff := cmp.Diff(sampleDay(), got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
@@ -140,7 +149,7 @@ func TestTimesRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := uptally.DecodeDay(head, d.AppendBody(nil))
+		got, err := decodeDay(head, d.AppendBody(nil))
 		if diff := cmp.Diff(d, got); err != nil || diff != "" {
 			t.Fatal(err, diff)
 		}
@@ -171,7 +180,7 @@ func TestDayRoundTrip(t *testing.T) {
 		if diff := cmp.Diff(d, got); diff != "" {
 			t.Fatal(diff)
 		}
-		got, err = uptally.DecodeDay(head, d.AppendBody(nil))
+		got, err = decodeDay(head, d.AppendBody(nil))
 		if diff := cmp.Diff(d, got); err != nil || diff != "" {
 			t.Fatal(err, diff)
 		}
@@ -283,10 +292,6 @@ func TestDecodeBodyRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, err := h.AppendBinary(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	other := sampleDay()
 	other.RTT = []int64{12_000, 12_100, 301, 0}
 	short := sampleDay()
@@ -320,13 +325,10 @@ func TestDecodeBodyRefuses(t *testing.T) {
 		if _, err := h.DecodeBody(c.data); err == nil || err.Error() != c.want {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
-		if _, err := uptally.DecodeDay(head, c.data); err == nil || err.Error() != c.want {
-			t.Errorf("%s, day: got %v, want %s", c.name, err, c.want)
-		}
 	}
 }
 
-// A head whose latencies are not those of its results, under a digest that covers them: only the strict reader looks.
+// A head whose latencies are not those of its results, under a digest that covers them.
 func TestDecodeBodyIsStrict(t *testing.T) {
 	d := sampleDay()
 	payload, err := hex.DecodeString(varHex)
@@ -341,21 +343,15 @@ func TestDecodeBodyIsStrict(t *testing.T) {
 	chunk[len(chunk)-5]++ // the first bucket: 542, not 541
 	digest := sha256.Sum256(slices.Concat(chunk, payload[1:len(payload)-4]))
 	head = sign(append(chunk, digest[:]...))
-	got, err := uptally.DecodeDay(head, d.AppendBody(nil))
-	if diff := cmp.Diff(d, got); err != nil || diff != "" {
-		t.Errorf("%v %s", err, diff)
-	}
-	h, err := uptally.DecodeHead(head)
-	if err != nil {
+	if _, err := uptally.DecodeHead(head); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.DecodeBody(d.AppendBody(nil)); err == nil {
-		t.Error("strict: got no error, want one")
+	if _, err := decodeDay(head, d.AppendBody(nil)); err == nil {
+		t.Error("got no error, want one")
 	}
 }
 
-func TestDecodeDayRefuses(t *testing.T) {
-	body := sampleDay().AppendBody(nil)
+func TestDecodeRunsRefuses(t *testing.T) {
 	head, err := sampleDay().AppendHead(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -367,9 +363,9 @@ func TestDecodeDayRefuses(t *testing.T) {
 	}{
 		{"nothing", nil, "decode head: checksum differs"},
 		{"no digest", sign(head[:len(head)-40]), "decode head: got 2 bytes, want a digest"},
-		{"a body", body, "decode head: got version 2, want 1"},
+		{"a body", sampleDay().AppendBody(nil), "decode head: got version 2, want 1"},
 	} {
-		if _, err := uptally.DecodeDay(c.head, body); err == nil || err.Error() != c.want {
+		if _, _, err := uptally.DecodeRuns(c.head); err == nil || err.Error() != c.want {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
 	}
@@ -402,8 +398,12 @@ func FuzzDecodeHead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		data := sign(payload)
 		h, err := uptally.DecodeHead(data)
+		d, digest, errRuns := uptally.DecodeRuns(data)
 		if err != nil {
 			return
+		}
+		if diff := cmp.Diff(h.Day, d); errRuns != nil || diff != "" || digest != h.Digest {
+			t.Fatal(errRuns, diff)
 		}
 		got, err := h.AppendBinary(nil)
 		if err != nil {
@@ -415,8 +415,7 @@ func FuzzDecodeHead(f *testing.F) {
 	})
 }
 
-// FuzzDecodeBody reads any body for the head of any results: what is accepted is the body of that day, in either version, to
-// both readers.
+// FuzzDecodeBody reads any body for the head of any results: what is accepted is the body of that day, in either version.
 func FuzzDecodeBody(f *testing.F) {
 	body := sampleDay().AppendBody(nil)
 	f.Add(body[:len(body)-4])
@@ -431,20 +430,12 @@ func FuzzDecodeBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	head, err := h.AppendBinary(nil)
-	if err != nil {
-		f.Fatal(err)
-	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		d, err := h.DecodeBody(sign(payload))
-		whole, wholeErr := uptally.DecodeDay(head, sign(payload))
-		if (err == nil) != (wholeErr == nil) {
-			t.Fatalf("got %v by the strict reader and %v by the other", err, wholeErr)
-		}
 		if err != nil {
 			return
 		}
-		if diff := cmp.Diff(d, whole); diff != "" {
+		if diff := cmp.Diff(sampleDay(), d); diff != "" {
 			t.Fatal(diff)
 		}
 		if got := d.AppendBody(nil); payload[0] == 2 && !bytes.Equal(got, sign(payload)) {

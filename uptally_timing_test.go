@@ -39,7 +39,7 @@ func noisyDay(n int) []uptally.Result {
 	return rs
 }
 
-// BenchmarkReadDay reads a sealed day: its head, the whole of it, and as verify does.
+// BenchmarkReadDay reads a sealed day: its head, the runs of that, and the whole of it.
 func BenchmarkReadDay(b *testing.B) {
 	for _, n := range []int{2_880, 86_400} {
 		d := uptally.FoldDay(home1, fra, day, noisyDay(n))
@@ -49,9 +49,13 @@ func BenchmarkReadDay(b *testing.B) {
 		}
 		body := d.AppendBody(nil)
 		for name, read := range map[string]func() error{
-			"head":   func() error { _, err := uptally.DecodeHead(head); return err },
-			"whole":  func() error { _, err := uptally.DecodeDay(head, body); return err },
-			"strict": func() error { h, _ := uptally.DecodeHead(head); _, err := h.DecodeBody(body); return err },
+			"head": func() error { _, err := uptally.DecodeHead(head); return err },
+			"runs": func() error { _, _, err := uptally.DecodeRuns(head); return err },
+			"whole": func() error {
+				d, digest, _ := uptally.DecodeRuns(head)
+				_, err := uptally.Head{Day: d, Digest: digest}.DecodeBody(body)
+				return err
+			},
 		} {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()

@@ -145,11 +145,8 @@ func (v *view) sealedWhole(ctx context.Context, day int32) (uptally.Day, error) 
 	if body == nil {
 		return d, v.noBody(ctx, day)
 	}
-	head, err := v.headBytes(ctx, day)
-	if err != nil {
-		return d, err
-	}
-	whole, err := uptally.DecodeDay(head, body)
+	_, digest, _ := v.blocks[day].member(v.number % blockLen)
+	whole, err := uptally.Head{Day: d, Digest: digest}.DecodeBody(body)
 	if err != nil {
 		return d, damaged("read table body, day %d, series %d: %v", day, v.number, err)
 	}
@@ -302,7 +299,10 @@ func (v *view) head(ctx context.Context, day int32) (uptally.Head, error) {
 	if err != nil {
 		return uptally.Head{}, err
 	}
-	h, err := soundHead(v.Series, day, data)
+	h, err := uptally.DecodeHead(data)
+	if err == nil {
+		err = ofSeries(h.Day, v.Series, day)
+	}
 	if err != nil {
 		return uptally.Head{}, damaged("read table head, series %d, day %d: %v", v.number, day, err)
 	}

@@ -241,24 +241,26 @@ func (r *blockReader) row(scan func(...any) error) error {
 	if !known {
 		return damaged("read table head: got day %d, which is not sealed", day)
 	}
-	h, err := soundHead(r.names.series[uint32(series)], day, data)
+	d, digest, err := uptally.DecodeRuns(data)
+	if err == nil {
+		err = ofSeries(d, r.names.series[uint32(series)], day)
+	}
 	if err != nil {
 		return damaged("read table head, series %d, day %d: %v", series, day, err)
 	}
 	r.got[i].mask |= 1 << (series % blockLen)
-	r.got[i].sum ^= shortDigest(h.Digest)
-	r.into[i].days = append(r.into[i].days, h.Day)
-	r.into[i].digests = append(r.into[i].digests, h.Digest)
+	r.got[i].sum ^= shortDigest(digest)
+	r.into[i].days = append(r.into[i].days, d)
+	r.into[i].digests = append(r.into[i].digests, digest)
 	return nil
 }
 
-// soundHead decodes a head and demands that it is the one of a series and day.
-func soundHead(of Series, day int32, data []byte) (uptally.Head, error) {
-	h, err := uptally.DecodeHead(data)
-	if err == nil && (h.Day.Check != of.Check || h.Day.Site != of.Site || h.Day.Day != day) {
-		err = fmt.Errorf("got that of check %v, site %v and day %d, want check %v, site %v", h.Day.Check, h.Day.Site, h.Day.Day, of.Check, of.Site)
+// ofSeries demands that a head is the one of a series and day.
+func ofSeries(d uptally.Day, of Series, day int32) error {
+	if d.Check != of.Check || d.Site != of.Site || d.Day != day {
+		return fmt.Errorf("got that of check %v, site %v and day %d, want check %v, site %v", d.Check, d.Site, d.Day, of.Check, of.Site)
 	}
-	return h, err
+	return nil
 }
 
 func shortDigest(d [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(d[:8]) }
