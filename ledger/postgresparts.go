@@ -77,8 +77,8 @@ func (p *Postgres) addPartition(ctx context.Context, err error) (made bool, _ er
 	}
 	table, day := e.TableName, floorDiv(value, keysPerDay(e.TableName))
 	spans := []span{monthSpan(table, day)}
+	today := p.now() / uptally.DayMillis
 	if table == "log" {
-		today := p.now() / uptally.DayMillis
 		if day > today-nearDays && day < today+nearDays {
 			spans = nil
 		}
@@ -87,7 +87,7 @@ func (p *Postgres) addPartition(ctx context.Context, err error) (made bool, _ er
 	if err := p.makePartition(ctx, table, spans); err != nil {
 		return false, fmt.Errorf("add a partition to table %s: %w", table, err)
 	}
-	if table == "log" { // about once a day
+	if table == "log" && day >= today-1 { // about once a day
 		err = p.tidy(ctx, table)
 	}
 	return true, err
