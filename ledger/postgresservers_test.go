@@ -46,7 +46,7 @@ func serve(dsn, epochText string) error {
 		return err
 	}
 	var sealing sync.WaitGroup
-	sealing.Go(func() { sealAll(ctx, p) })
+	sealing.Go(func() { sealOpen(ctx, p) })
 	for seq := uint64(1); ctx.Err() == nil; {
 		if _, err := p.Append(ctx, []ledger.Incoming{serverBatch(epoch, seq)}); err != nil {
 			fmt.Println("error:", err)
@@ -60,8 +60,8 @@ func serve(dsn, epochText string) error {
 	return p.Close()
 }
 
-// sealAll seals days, every other time for good, until ctx ends. What fails is tried again: another server may have been first.
-func sealAll(ctx context.Context, p *ledger.Postgres) {
+// sealOpen seals days, every other time for good, until ctx ends. What fails is tried again: another server may have been first.
+func sealOpen(ctx context.Context, p *ledger.Postgres) {
 	for n := 0; ctx.Err() == nil; n++ {
 		open, err := p.Open(ctx)
 		if err != nil {

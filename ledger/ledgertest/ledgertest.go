@@ -151,6 +151,11 @@ func batchStories() []Story {
 				}
 			}
 		}},
+		{"any text that a target answers", func(t *testing.T, open func(testing.TB) ledger.Store) {
+			s, odd := open(t), Down(0, uptally.ReplyMismatch, "a\x00b \\x41 'é' \U0010ffff")
+			Append(t, s, []ledger.Incoming{Batch(t, 1, 1, odd)}, false)
+			wantFailures(t, s, odd)
+		}},
 		{"held batch is kept and not folded", func(t *testing.T, open func(testing.TB) ledger.Store) {
 			s := open(t)
 			b := Batch(t, 1, 1, Up(0, 10), refused)

@@ -108,6 +108,17 @@ func (c *Cluster) Set(t testing.TB, name, value string) {
 	}
 }
 
+// Await waits until a query yields a row.
+func (c *Cluster) Await(t testing.TB, query string) {
+	t.Helper()
+	err := until(20*time.Second, query, func() error {
+		return c.try(fmt.Sprintf("DO $$ BEGIN IF NOT EXISTS (%s) THEN RAISE 'not yet'; END IF; END $$", query))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Fresh is the DSN of an empty schema, which is dropped when the test ends.
 func (c *Cluster) Fresh(t testing.TB) string {
 	t.Helper()
