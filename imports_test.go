@@ -50,7 +50,7 @@ var rooms = []room{
 
 // testOnly is what tests may import besides.
 var testOnly = map[string][]string{
-	"cmd/uptally":   {"ledger/ledgertest"},
+	"cmd/uptally":   {"ledger/ledgertest", "ledger/postgrestest"},
 	"dashboards":    {"exporter", "", "agreements"},
 	"ledger":        {"ledger/ledgertest", "ledger/postgrestest"},
 	"ledger/export": {"ledger/ledgertest"},

@@ -11,7 +11,6 @@ import (
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/configs"
-	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/export"
 )
 
@@ -53,7 +52,7 @@ func exportKind(s streams, what, short string, write func(context.Context, expor
 			if err != nil {
 				return printProblems(s, err)
 			}
-			store, err := ledger.OpenReadOnly(cfg.Data)
+			store, err := readLedger(c.Context(), cfg)
 			if err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ type house struct {
 	appendsWithin time.Duration
 	failed        chan error
 
-	store   *ledger.SQLite
+	store   ledger.Store
 	sealing *sealing
 	plans   []uptally.Plan
 	intake  *server.Intake
@@ -91,8 +91,8 @@ func (h *house) steps() []step {
 	}
 }
 
-func (h *house) openLedger(context.Context) (err error) {
-	h.store, err = ledger.Open(h.cfg.Data, ledger.Options{})
+func (h *house) openLedger(ctx context.Context) (err error) {
+	h.store, err = openLedger(ctx, h.cfg)
 	return err
 }
 
@@ -156,12 +156,20 @@ func (h *house) closeIntake(context.Context) error {
 	return nil
 }
 
+// openControl listens for those who cannot write the ledger themselves while this process does.
 func (h *house) openControl(context.Context) (err error) {
-	h.control, err = listenControl(h.cfg.Data, h.store)
+	if !inDatabase(h.cfg) {
+		h.control, err = listenControl(h.cfg.Data, h.store)
+	}
 	return err
 }
 
-func (h *house) closeControl(ctx context.Context) error { return h.control.Shutdown(ctx) }
+func (h *house) closeControl(ctx context.Context) error {
+	if h.control == nil {
+		return nil
+	}
+	return h.control.Shutdown(ctx)
+}
 
 func (h *house) listen(context.Context) error {
 	var err error

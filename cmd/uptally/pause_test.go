@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"path/filepath"
 	"regexp"
 	"syscall"
 	"testing"
@@ -53,6 +52,6 @@ func TestSuspendedProcess(t *testing.T) {
 		t.Errorf("got no word of the pause in the log:\n%s", log.String())
 	}
 	for _, check := range []string{"own-page", "nobody"} {
-		everySlotOnce(t, filepath.Join(filepath.Dir(config), "data"), check)
+		everySlotOnce(t, config, check)
 	}
 }

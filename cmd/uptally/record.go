@@ -14,7 +14,6 @@ import (
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 	"github.com/uptally/uptally/configs"
-	"github.com/uptally/uptally/ledger"
 )
 
 // recording is the command line of `uptally record KIND`.
@@ -65,11 +64,11 @@ func recordKind(s streams, kind, short string) *cobra.Command {
 				return err
 			}
 			if r.Replaces != 0 {
-				if err := replaceable(c.Context(), cfg.Data, r.Replaces); err != nil {
+				if err := replaceable(c.Context(), cfg, r.Replaces); err != nil {
 					return err
 				}
 			}
-			id, err := recordEntry(c.Context(), cfg.Data, e)
+			id, err := recordIn(c.Context(), cfg, e)
 			if err != nil {
 				return err
 			}
@@ -199,8 +198,8 @@ func parseInstant(flag, text string) (int64, error) {
 }
 
 // replaceable wants an entry that is there and that no other replaces: two corrections of one entry would both hold.
-func replaceable(ctx context.Context, data string, id int64) error {
-	store, err := ledger.OpenReadOnly(data)
+func replaceable(ctx context.Context, cfg *configs.Config, id int64) error {
+	store, err := readLedger(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -221,7 +220,7 @@ func replaceable(ctx context.Context, data string, id int64) error {
 		found = found || e.ID == id
 	}
 	if !found {
-		return fmt.Errorf("replace entry %d: got no such entry in %q", id, data)
+		return fmt.Errorf("replace entry %d: got no such entry in %q", id, cfg.Path)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (r *recording) importWork(ctx context.Context, s streams, cfg *configs.Conf
 		}
 	}
 	for i, e := range entries {
-		id, err := recordEntry(ctx, cfg.Data, e)
+		id, err := recordIn(ctx, cfg, e)
 		if err != nil {
 			return fmt.Errorf("record occurrence %d of %d: %w", i+1, len(entries), err)
 		}

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -16,7 +18,8 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
-	"github.com/uptally/uptally/ledger"
+	"github.com/uptally/uptally/configs"
+	"github.com/uptally/uptally/ledger/postgrestest"
 	"github.com/uptally/uptally/probes/schedule"
 )
 
@@ -81,7 +84,54 @@ func until(t *testing.T, url, want string) {
 // A real process measures, takes an entry beside it, shows a statement, and stops cleanly on SIGTERM: exit 0, and in the
 // ledger every slot from the first to the last one that came due has exactly one result.
 func TestRunLifeCycle(t *testing.T) {
-	config, listen := installation(t)
+	t.Run("embedded", func(t *testing.T) {
+		config, listen := installation(t)
+		lifeCycle(t, config, listen)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		config, listen := installation(t)
+		keepInPostgres(t, config)
+		lifeCycle(t, config, listen)
+		if _, err := os.Stat(filepath.Join(filepath.Dir(config), "data", "ledger.db")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the embedded ledger: got %v, want none", err)
+		}
+	})
+}
+
+// keepInPostgres starts a server with the test, has the installation keep its ledger there, and demands that nothing
+// repeats the password.
+func keepInPostgres(t *testing.T, config string) {
+	t.Helper()
+	c, err := postgrestest.Start()
+	if err != nil {
+		postgrestest.Skip(t, err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = fmt.Appendf(text, "ledger: { postgres: %q, password: { file: secret } }\n", c.Guarded(t, "canary"))
+	for name, text := range map[string]string{"uptally.yaml": string(text), "secret": "cuckoo\n"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(config), name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := `password authentication failed for user "guarded"`
+	if code, _, stderr := command(t, "run", "-c", config); code != exitFailed || !strings.Contains(stderr, want) || strings.Contains(stderr, "cuckoo") || strings.Count(stderr, "\n") > 9 {
+		t.Errorf("a wrong password: got %d %s, want %s", code, stderr, want)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(config), "secret"), []byte("canary\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func lifeCycle(t *testing.T, config, listen string) {
+	t.Helper()
 	p := uptallyProcess("run", "-c", config)
 	var log bytes.Buffer
 	p.Stderr = &log
@@ -114,14 +164,18 @@ func TestRunLifeCycle(t *testing.T) {
 		t.Fatalf("stop: %v\n%s", err, log.String())
 	}
 	for _, check := range []string{"own-page", "nobody"} {
-		everySlotOnce(t, filepath.Join(filepath.Dir(config), "data"), check)
+		everySlotOnce(t, config, check)
 	}
 }
 
 // everySlotOnce demands that the results of a check are its plan's slots, from the first one on, without a hole or a double.
-func everySlotOnce(t *testing.T, data, check string) {
+func everySlotOnce(t *testing.T, config, check string) {
 	t.Helper()
-	store, err := ledger.OpenReadOnly(data)
+	cfg, err := configs.Load(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := readLedger(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 	"github.com/uptally/uptally/configs"
-	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/probes/schedule"
 	"github.com/uptally/uptally/statements"
 )
@@ -37,7 +36,7 @@ func statementCommand(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store, err := ledger.OpenReadOnly(cfg.Data)
+			store, err := readLedger(c.Context(), cfg)
 			if err != nil {
 				return err
 			}

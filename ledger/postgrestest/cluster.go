@@ -40,6 +40,9 @@ func Start() (*Cluster, error) {
 	c := &Cluster{Log: filepath.Join(dir, "log"), dir: dir, account: a}
 	err = a.run(dir, "initdb", "-k", "-A", "trust", "-U", "uptally", "-E", "UTF8", "--locale=C", "-N", "-D", c.data())
 	if err == nil {
+		err = a.own(filepath.Join(c.data(), "pg_hba.conf"), "local all guarded scram-sha-256\nlocal all all trust\n")
+	}
+	if err == nil {
 		err = c.start()
 	}
 	if err != nil {
@@ -126,6 +129,14 @@ func (c *Cluster) Fresh(t testing.TB) string {
 	c.Exec(t, "CREATE SCHEMA "+schema)
 	t.Cleanup(func() { c.Exec(t, "DROP SCHEMA "+schema+" CASCADE") })
 	return c.DSN("search_path=" + schema)
+}
+
+// Guarded is the DSN of a user without any rights but in a schema of its own, who needs that password. It is for one test of
+// a cluster.
+func (c *Cluster) Guarded(t testing.TB, password string) string {
+	t.Helper()
+	c.Exec(t, "CREATE ROLE guarded LOGIN PASSWORD '"+password+"'; CREATE SCHEMA guarded AUTHORIZATION guarded")
+	return "host=" + c.dir + " user=guarded dbname=postgres search_path=guarded"
 }
 
 // Crash kills the server as kill -9 does, every process of it, and starts it again: it recovers from its log.
