@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uptally/uptally/configs"
-	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/statements"
 )
 
@@ -82,7 +81,7 @@ func comparedWith(ctx context.Context, s streams, before *statements.Statement, 
 	if err != nil {
 		return nil, err
 	}
-	store, err := ledger.OpenReadOnly(cfg.Data)
+	store, err := readLedger(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

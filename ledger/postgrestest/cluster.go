@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -156,4 +157,19 @@ func (c *Cluster) Stop() error {
 		_ = c.cmd.Wait()
 	}
 	return os.RemoveAll(c.dir)
+}
+
+// CPU is the time that the server's processes have taken, those that have ended included.
+func (c *Cluster) CPU() time.Duration {
+	ticks := int64(0)
+	for _, pid := range append(childrenOf(c.cmd.Process.Pid), c.cmd.Process.Pid) {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, rest, _ := strings.Cut(string(text), ") ")
+		for i, field := range strings.Fields(rest) {
+			if n, err := strconv.ParseInt(field, 10, 64); err == nil && i >= 11 && i <= 14 { // its own and its children's, user and system
+				ticks += n
+			}
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }

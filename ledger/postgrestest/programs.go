@@ -142,11 +142,19 @@ func until(within time.Duration, what string, so func() error) error {
 // killTree kills a process and all that it started, parents first, so that none can start another.
 func killTree(pid int) {
 	_ = syscall.Kill(pid, syscall.SIGSTOP)
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	children := childrenOf(pid)
 	_ = syscall.Kill(pid, syscall.SIGKILL)
+	for _, child := range children {
+		killTree(child)
+	}
+}
+
+func childrenOf(pid int) (children []int) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	for _, child := range strings.Fields(string(text)) {
 		if n, err := strconv.Atoi(child); err == nil {
-			killTree(n)
+			children = append(children, n)
 		}
 	}
+	return children
 }
