@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/uptally/uptally"
 )
@@ -156,19 +157,35 @@ func (t *tables) appendAll(ctx context.Context, s session, in []Incoming, number
 
 // addFailures inserts the results that are not up. The table is a set, so repeated ones change nothing.
 func addFailures(ctx context.Context, s session, rs []uptally.Result, numbers map[Series]uint32) error {
+	var args []any
 	for _, r := range rs {
-		if r.Reason == uptally.OK {
-			continue
-		}
-		if err := addFailure(ctx, s, r, numbers[Series{r.Check, r.Site}]); err != nil {
-			return err
+		if r.Reason != uptally.OK {
+			args = appendFailure(args, r, numbers)
 		}
 	}
-	return nil
+	return insertFailures(ctx, s, args)
 }
 
-func addFailure(ctx context.Context, s session, r uptally.Result, series uint32) error {
-	_, err := s.ExecContext(ctx, `INSERT INTO fail (series, t, digest, late, outcome, rtt, detail) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		series, r.At, int64(r.Digest()), r.Late, int64(r.Reason), r.RTT, targetText(r.Detail))
-	return err
+// appendFailure appends the columns of a row of table fail.
+func appendFailure(args []any, r uptally.Result, numbers map[Series]uint32) []any {
+	return append(args, numbers[Series{r.Check, r.Site}], r.At, int64(r.Digest()), r.Late, int64(r.Reason), r.RTT, targetText(r.Detail))
+}
+
+// insertFailures inserts rows of seven columns, many in a statement, since PostgreSQL is asked and answers for each: 64 of them,
+// then 32 and so on, so that there are few different statements.
+func insertFailures(ctx context.Context, s session, args []any) error {
+	const columns, most = 7, 64
+	for n := most; len(args) > 0; {
+		if len(args) < n*columns {
+			n /= 2
+			continue
+		}
+		query := `INSERT INTO fail (series, t, digest, late, outcome, rtt, detail) VALUES (?, ?, ?, ?, ?, ?, ?)` +
+			strings.Repeat(`, (?, ?, ?, ?, ?, ?, ?)`, n-1) + ` ON CONFLICT DO NOTHING`
+		if _, err := s.ExecContext(ctx, query, args[:n*columns]...); err != nil {
+			return err
+		}
+		args = args[n*columns:]
+	}
+	return nil
 }

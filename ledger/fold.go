@@ -218,10 +218,12 @@ func (f *folding) store(ctx context.Context, s session) error {
 			return err
 		}
 	}
+	var fails []any
 	for _, r := range f.fails {
-		if err := addFailure(ctx, s, r, f.numbers[Series{r.Check, r.Site}]); err != nil {
-			return err
-		}
+		fails = appendFailure(fails, r, f.numbers)
+	}
+	if err := insertFailures(ctx, s, fails); err != nil {
+		return err
 	}
 	if err := writeReseals(ctx, s, f.reseals); err != nil {
 		return err
