@@ -75,7 +75,17 @@ func (c *Cluster) start() error {
 		return err
 	}
 	c.cmd = cmd
-	return until(30*time.Second, "PostgreSQL", func() error { return c.try("SELECT 1") })
+	err = until(time.Minute, "PostgreSQL", func() error {
+		if ended(cmd.Process.Pid) {
+			return nil
+		}
+		return c.try("SELECT 1")
+	})
+	if err != nil || ended(cmd.Process.Pid) {
+		said, _ := os.ReadFile(c.Log)
+		return errors.Join(err, fmt.Errorf("PostgreSQL said: %s", said[max(0, len(said)-2_000):]))
+	}
+	return nil
 }
 
 // try runs SQL that returns nothing of interest.

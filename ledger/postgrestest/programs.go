@@ -139,14 +139,35 @@ func until(within time.Duration, what string, so func() error) error {
 	}
 }
 
-// killTree kills a process and all that it started, parents first, so that none can start another.
+// killTree kills a process and all that it started, parents first, so that none can start another, and waits until they are
+// gone: a server that is started while one of the old processes still has their memory refuses.
 func killTree(pid int) {
-	_ = syscall.Kill(pid, syscall.SIGSTOP)
-	children := childrenOf(pid)
-	_ = syscall.Kill(pid, syscall.SIGKILL)
-	for _, child := range children {
-		killTree(child)
+	for _, pid := range stopTree(pid, nil) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_ = until(20*time.Second, "the end of a process", func() error {
+			if !ended(pid) {
+				return fmt.Errorf("process %d is there", pid)
+			}
+			return nil
+		})
 	}
+}
+
+// stopTree appends the numbers of a process and all that it started, none of which runs on.
+func stopTree(pid int, all []int) []int {
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	all = append(all, pid)
+	for _, child := range childrenOf(pid) {
+		all = stopTree(child, all)
+	}
+	return all
+}
+
+// ended reports whether a process is gone, or all but its number.
+func ended(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return err != nil || strings.HasPrefix(rest, "Z")
 }
 
 func childrenOf(pid int) (children []int) {
