@@ -57,7 +57,11 @@ func fewChecks(t *testing.T) {
 	}
 	checks := flag.Lookup("rapid.checks").Value
 	was := checks.String()
-	if err := checks.Set("15"); err != nil {
+	few := "15"
+	if testing.Short() {
+		few = "5"
+	}
+	if err := checks.Set(few); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

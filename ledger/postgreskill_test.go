@@ -18,6 +18,9 @@ func TestPostgresKillLoop(t *testing.T) {
 	dsn := c.Fresh(t)
 	openPostgres(t, dsn)
 	runs := 5
+	if testing.Short() {
+		runs = 2
+	}
 	if os.Getenv("UPTALLY_SOAK") != "" {
 		runs = 50
 	}
