@@ -56,29 +56,29 @@ func (p *ledgerPlace) outputFlags(c *cobra.Command) {
 
 func (p *ledgerPlace) check() error { return oneOf("format", p.format, "text", "json") }
 
-// folder is where the ledger lies. Its problems are printed.
-func (p *ledgerPlace) folder(s streams) (string, error) {
+// installation is that whose ledger it is: of a folder alone, one that has nothing but the folder. Its problems are printed.
+func (p *ledgerPlace) installation(s streams) (*configs.Config, error) {
 	if p.data != "" {
-		return p.data, nil
+		return &configs.Config{Data: p.data}, nil
 	}
 	cfg, err := configs.Load(p.config)
 	if err != nil {
-		return "", printProblems(s, err)
+		return nil, printProblems(s, err)
 	}
-	return cfg.Data, nil
+	return cfg, nil
 }
 
 // open opens the ledger beside whoever writes it.
-func (p *ledgerPlace) open(s streams) (*ledger.SQLite, string, error) {
+func (p *ledgerPlace) open(ctx context.Context, s streams) (evidence, *configs.Config, error) {
 	if err := p.check(); err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	dir, err := p.folder(s)
+	cfg, err := p.installation(s)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	store, err := ledger.OpenReadOnly(dir)
-	return store, dir, err
+	store, err := readLedger(ctx, cfg)
+	return store, cfg, err
 }
 
 // print writes an answer in the format that was asked for.

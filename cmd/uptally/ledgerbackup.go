@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,13 +23,17 @@ func ledgerBackupCommand(s streams) *cobra.Command {
 		Example: "  uptally ledger backup -o /backup/\n  uptally ledger backup -c uptally.yaml -o /backup/before-upgrade.db",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			store, _, err := p.open(s)
+			store, _, err := p.open(c.Context(), s)
 			if err != nil {
 				return err
 			}
 			defer store.Close()
+			embedded, ok := store.(*ledger.SQLite)
+			if !ok {
+				return errors.New("back up ledger: got one in PostgreSQL, which has means of its own (docs/ledger.md): uptally ledger copy makes an embedded one of it")
+			}
 			now := time.Now()
-			b, err := store.Backup(c.Context(), backupFile(p.output, now), now.UnixMilli())
+			b, err := embedded.Backup(c.Context(), backupFile(p.output, now), now.UnixMilli())
 			if err != nil {
 				return err
 			}

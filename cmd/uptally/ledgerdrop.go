@@ -60,7 +60,7 @@ func ledgerDropCommand(s streams) *cobra.Command {
 				}
 				d.By = u.Username
 			}
-			if err := dropDays(c.Context(), cfg.Data, d); err != nil {
+			if err := dropDays(c.Context(), cfg, d); err != nil {
 				return err
 			}
 			return p.print(s.out, droppedDays{dateOf(d.Before), d.BodiesOnly, d.At, d.By, d.Why}, func(w io.Writer) {
@@ -101,16 +101,18 @@ func droppable(d ledger.Drop, need agreements.Need) error {
 }
 
 // dropDays removes days through the running process where there is one, else from the ledger itself.
-func dropDays(ctx context.Context, data string, d ledger.Drop) error {
-	socket := controlSocket(data)
-	err := postControl(ctx, socket, "drops", d, nil)
-	if err == nil {
-		return nil
+func dropDays(ctx context.Context, cfg *configs.Config, d ledger.Drop) error {
+	if !inDatabase(cfg) {
+		socket := controlSocket(cfg.Data)
+		err := postControl(ctx, socket, "drops", d, nil)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("drop days through %q: %w", socket, err)
+		}
 	}
-	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("drop days through %q: %w", socket, err)
-	}
-	store, err := ledger.Open(data, ledger.Options{})
+	store, err := openLedger(ctx, cfg)
 	if err != nil {
 		return err
 	}

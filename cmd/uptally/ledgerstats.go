@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/ledger"
 )
 
@@ -59,12 +60,12 @@ func ledgerStatsCommand(s streams) *cobra.Command {
 		Short: "what the ledger holds and what it weighs, also beside a running process",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			store, dir, err := p.open(s)
+			store, cfg, err := p.open(c.Context(), s)
 			if err != nil {
 				return err
 			}
 			defer store.Close()
-			st, err := statsOf(c.Context(), store, dir)
+			st, err := statsOf(c.Context(), store, cfg)
 			if err != nil {
 				return err
 			}
@@ -75,7 +76,7 @@ func ledgerStatsCommand(s streams) *cobra.Command {
 	return c
 }
 
-func statsOf(ctx context.Context, store *ledger.SQLite, dir string) (*ledgerStats, error) {
+func statsOf(ctx context.Context, store evidence, cfg *configs.Config) (*ledgerStats, error) {
 	v, err := ledger.TakeSurvey(ctx, store)
 	if err != nil {
 		return nil, err
@@ -109,7 +110,11 @@ func statsOf(ctx context.Context, store *ledger.SQLite, dir string) (*ledgerStat
 	for _, t := range st.Tables {
 		st.Bytes += t.Bytes
 	}
-	b, found, err := ledger.LastBackup(dir)
+	if inDatabase(cfg) {
+		st.Engine = "PostgreSQL"
+		return st, nil
+	}
+	b, found, err := ledger.LastBackup(cfg.Data)
 	if found {
 		st.Backup = &b
 	}
@@ -161,7 +166,9 @@ func (st *ledgerStats) text(w io.Writer) {
 		}
 		row("Dropped", "%s before %s, by %s at %s: %s", what, d.Before, d.By, instantOf(d.At), d.Why)
 	}
-	if b := st.Backup; b != nil {
+	if b := st.Backup; st.Engine == "PostgreSQL" {
+		row("Backup", "the database's own")
+	} else if b != nil {
 		row("Backup", "checked, of %s (%s ago), %s bytes: %s", instantOf(b.At), ago(st.now-b.At), grouped(b.Bytes), b.File)
 	} else {
 		row("Backup", "none that was checked")

@@ -28,7 +28,7 @@ func ledgerVerifyCommand(s streams) *cobra.Command {
 			"the engine's own check. Each problem is a line.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			store, _, err := p.open(s)
+			store, _, err := p.open(c.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -50,7 +50,7 @@ func ledgerVerifyCommand(s streams) *cobra.Command {
 	return c
 }
 
-func checkLedger(ctx context.Context, store *ledger.SQLite) (*ledgerCheck, error) {
+func checkLedger(ctx context.Context, store evidence) (*ledgerCheck, error) {
 	c := &ledgerCheck{Problems: []string{}}
 	words := wordsOf(ctx, store)
 	err := store.Snapshot(ctx, func(snap ledger.Carrier) error {

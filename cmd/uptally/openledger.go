@@ -16,8 +16,15 @@ import (
 // which one process holds.
 func inDatabase(cfg *configs.Config) bool { return cfg.Ledger.Postgres != "" }
 
+// evidence is a ledger of either engine.
+type evidence interface {
+	ledger.Carrier
+	Snapshot(ctx context.Context, f func(ledger.Carrier) error) error
+	Tables(ctx context.Context) ([]ledger.TableSize, error)
+}
+
 // openLedger opens the ledger of an installation for writing, and makes it, and the data folder, where they are missing.
-func openLedger(ctx context.Context, cfg *configs.Config) (ledger.Store, error) {
+func openLedger(ctx context.Context, cfg *configs.Config) (evidence, error) {
 	if !inDatabase(cfg) {
 		return ledger.Open(cfg.Data, ledger.Options{}) // a nil *SQLite beside an error is never used
 	}
@@ -32,7 +39,7 @@ func openLedger(ctx context.Context, cfg *configs.Config) (ledger.Store, error) 
 }
 
 // readLedger opens the ledger of an installation for reading, beside whoever writes it.
-func readLedger(ctx context.Context, cfg *configs.Config) (ledger.Store, error) {
+func readLedger(ctx context.Context, cfg *configs.Config) (evidence, error) {
 	if !inDatabase(cfg) {
 		return ledger.OpenReadOnly(cfg.Data)
 	}
