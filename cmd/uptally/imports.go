@@ -64,7 +64,7 @@ func (i *importing) store(ctx context.Context, s streams, cfg *configs.Config, i
 	if now := time.Now().UnixMilli(); im.To > now {
 		return fmt.Errorf("import %q: got a result of %s, which is still to come", from.name, instantText(im.To-1))
 	}
-	book, err := openBook(ctx, cfg.Data)
+	book, err := openBook(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -166,20 +166,22 @@ type book struct {
 	socket string
 }
 
-// openBook opens the ledger in a folder for import, making it where there is none.
-func openBook(ctx context.Context, data string) (*book, error) {
-	err := postControl(ctx, controlSocket(data), "alive", nil, nil)
-	switch {
-	case err == nil:
-		store, err := ledger.OpenReadOnly(data)
-		if err != nil {
+// openBook opens the ledger of an installation for import, making it where there is none.
+func openBook(ctx context.Context, cfg *configs.Config) (*book, error) {
+	if !inDatabase(cfg) {
+		err := postControl(ctx, controlSocket(cfg.Data), "alive", nil, nil)
+		switch {
+		case err == nil:
+			store, err := readLedger(ctx, cfg)
+			if err != nil {
+				return nil, err
+			}
+			return &book{store, controlSocket(cfg.Data)}, nil
+		case !nobodyListens(err):
 			return nil, err
 		}
-		return &book{store, controlSocket(data)}, nil
-	case !nobodyListens(err):
-		return nil, err
 	}
-	store, err := ledger.Open(data, ledger.Options{})
+	store, err := openLedger(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

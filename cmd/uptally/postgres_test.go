@@ -61,3 +61,30 @@ func TestLedgerInPostgres(t *testing.T) {
 		t.Errorf("an altered row: got %d\n%s\nwant it named", code, out)
 	}
 }
+
+// What a command takes in lies in the database at once, from wherever it runs: an import, once, and an entry with its correction.
+func TestCommandsWriteToPostgres(t *testing.T) {
+	config, _ := inPostgres(t)
+	file := filepath.Join(filepath.Dir(config), "february.csv")
+	text := strings.ReplaceAll(fewResults, "portal,", "old-portal,")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := done(t, "import", "csv", file, "-c", config, "--by", "ann"); !strings.HasPrefix(out, "entry 1: 4 results of 1 series from 2026-02-03T00:00:00Z to 2026-02-03T00:03:00Z, 1 of 1 batches new") {
+		t.Errorf("import: got %s", out)
+	}
+	if out := done(t, "import", "csv", file, "-c", config, "--by", "bob"); out != "nothing new: entry 1 is this import, and the ledger has all of its results\n" {
+		t.Errorf("import again: got %s", out)
+	}
+	work := []string{"record", "maintenance", "-c", config, "--from", "2026-12-05T22:00:00Z", "--to", "2026-12-05T23:00:00Z", "--by", "ann"}
+	done(t, work...)
+	if out := done(t, append(work, "--replaces", "2")...); !strings.HasPrefix(out, "entry 3: ") {
+		t.Errorf("correction: got %s", out)
+	}
+	if code, _, stderr := command(t, append(work, "--replaces", "2")...); code != exitFailed || stderr != "uptally: replace entry 2: got entry 3 that replaces it already, want the number of that one\n" {
+		t.Errorf("second correction: got %d %s", code, stderr)
+	}
+	if out := done(t, "export", "results", "-c", config, "--from", "2026-02-03", "--to", "2026-02-04"); strings.Count(out, "\n") != 5 || !strings.Contains(out, "nobody listens") {
+		t.Errorf("export: got %s", out)
+	}
+}
