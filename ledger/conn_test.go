@@ -43,7 +43,7 @@ func TestCheckedConnectorRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		db := sql.OpenDB(checkedConnector{base})
+		db := sql.OpenDB(checkedConnector{base, "16384"})
 		if err := db.Ping(); err == nil || err.Error() != c.want {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}

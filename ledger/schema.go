@@ -183,18 +183,11 @@ func countRows(ctx context.Context, s session) error {
 // checkSchema compares what the database says of its tables with what the migrations make: a table read under another
 // declaration would yield other values.
 func checkSchema(ctx context.Context, c *sql.Conn) error {
-	fresh, err := sql.Open("sqlite", ":memory:")
-	if err != nil {
-		return err
-	}
-	defer fresh.Close()
-	fresh.SetMaxOpenConns(1) // each connection has a memory of its own
+	ddl := ""
 	for _, m := range migrations() {
-		if _, err := fresh.ExecContext(ctx, m.ddl); err != nil {
-			return err
-		}
+		ddl += m.ddl
 	}
-	want, err := schemaText(ctx, fresh)
+	want, err := schemaOf(ctx, ddl)
 	if err != nil {
 		return err
 	}
@@ -206,6 +199,20 @@ func checkSchema(ctx context.Context, c *sql.Conn) error {
 		return damaged("read schema: got other tables than were made")
 	}
 	return nil
+}
+
+// schemaOf is the schemaText that statements make in a fresh database.
+func schemaOf(ctx context.Context, ddl string) (string, error) {
+	fresh, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return "", err
+	}
+	defer fresh.Close()
+	fresh.SetMaxOpenConns(1) // each connection has a memory of its own
+	if _, err := fresh.ExecContext(ctx, ddl); err != nil {
+		return "", err
+	}
+	return schemaText(ctx, fresh)
 }
 
 // schemaText is what SQLite holds of tables and indexes, but for where they begin and what statistics it made itself.
