@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -284,6 +285,20 @@ func TestPostgresWithoutPartitions(t *testing.T) {
 	}
 	if got := partitionsOf(t, dsn); len(got) > 0 {
 		t.Errorf("got partitions %v, want none", got)
+	}
+}
+
+// What the database finds broken itself, such as a page whose checksum is wrong, is damage as what is found here.
+func TestPostgresFindsDamage(t *testing.T) {
+	c := postgres(t)
+	dsn := c.Fresh(t)
+	p := openPostgres(t, dsn)
+	c.Exec(t, "SET search_path = "+dsn[strings.LastIndex(dsn, "=")+1:]+`; ALTER TABLE tally RENAME TO kept;
+		CREATE FUNCTION page() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE 'invalid page in block 0' USING ERRCODE = 'XX001'; END $$;
+		CREATE VIEW tally AS SELECT name, page() AS n, sum FROM (VALUES ('name check', 0::bigint)) v (name, sum)`)
+	_, err := p.Names(t.Context(), "check")
+	if !errors.Is(err, uptally.ErrDamaged) || !strings.Contains(err.Error(), "invalid page in block 0") {
+		t.Errorf("got %v, want it to be damage", err)
 	}
 }
 

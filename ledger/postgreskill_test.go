@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/uptally/uptally/ledger"
-	"github.com/uptally/uptally/ledger/ledgertest"
 	"github.com/uptally/uptally/ledger/postgrestest"
 )
 
@@ -56,13 +55,6 @@ func TestPostgresCrash(t *testing.T) {
 	s.until(t, s.acknowledged()+20, time.Minute)
 	s.end(t)
 	wantServed(t, c.DSN(), s)
-}
-
-// Two handles in one process race each other to seal what both append.
-func TestPostgresRaceSealers(t *testing.T) {
-	c := postgres(t)
-	dsn := c.Fresh(t)
-	ledgertest.RaceSealers(t, openPostgres(t, dsn), openPostgres(t, dsn))
 }
 
 // The leader of three servers is killed under the load of two processes, then one of these: every batch that was acknowledged

@@ -94,11 +94,11 @@ func (p *Postgres) addPartition(ctx context.Context, err error) (made bool, _ er
 }
 
 func floorDiv(a, b int64) int64 {
-	if q := a / b; a%b >= 0 {
-		return q
-	} else {
-		return q - 1
+	q := a / b
+	if a%b < 0 {
+		q--
 	}
+	return q
 }
 
 // makePartition makes the first of the partitions that overlaps no other. Whoever writes to the table meanwhile is not held up:

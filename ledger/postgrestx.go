@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/uptally/uptally"
 )
 
 // pgSession is a transaction of one connection. It knows whether it wrote anything.
@@ -99,8 +101,11 @@ func (p *Postgres) transact(ctx context.Context, how string, f func(context.Cont
 			}
 		default:
 			made, errMade := p.addPartition(ctx, err)
-			if errMade != nil || !made {
-				return errors.Join(err, errMade)
+			if errMade != nil {
+				return fmt.Errorf("%w; %w", err, errMade)
+			}
+			if !made {
+				return err
 			}
 		}
 	}
@@ -128,9 +133,18 @@ func (p *Postgres) transactOnce(ctx context.Context, how string, f func(context.
 	}
 	if err != nil {
 		s.rollback(ctx)
-		return oneLine(err)
+		return serverError(err)
 	}
 	return nil
+}
+
+// serverError says of what PostgreSQL itself found broken that it is damage: a page whose checksum is wrong, an index that
+// contradicts its table.
+func serverError(err error) error {
+	if state := sqlState(err); (state == "XX001" || state == "XX002") && !errors.Is(err, uptally.ErrDamaged) {
+		return fmt.Errorf("%w: %w", err, uptally.ErrDamaged)
+	}
+	return oneLine(err)
 }
 
 // begin starts a transaction. A connection that died in the pool is not an error of the caller's.
@@ -210,5 +224,5 @@ func (p *Postgres) read(ctx context.Context, f func(context.Context, session) er
 	}
 	defer s.conn.Close()
 	defer s.rollback(ctx)
-	return oneLine(f(ctx, s))
+	return serverError(f(ctx, s))
 }
