@@ -135,6 +135,7 @@ type seriesDay struct {
 	outages          []outage
 	lost, cut        fault
 	focus
+	sent int64 // the last one
 }
 
 func (w World) seriesDay(site, check int, day int32) *seriesDay {
@@ -198,6 +199,10 @@ func (s *seriesDay) result(at int64) uptally.Result {
 	dice := s.Uint64() // four throws of 16 bits: cheaper than four numbers
 	r := uptally.Result{Slot: s.slot, Late: late(dice & 0xffff)}
 	r.At = at
+	if s.sent >= r.SentAt() { // one after the other: an account takes no two of an instant
+		r.Late = int32(s.sent + 1 - at)
+	}
+	s.sent = r.SentAt()
 	if s.made%32 == 0 {
 		s.expected = s.base * (1 + s.swing*math.Sin(2*math.Pi*(s.at+float64(at-s.start)/float64(uptally.DayMillis))))
 	}

@@ -28,6 +28,9 @@ func TestWorld(t *testing.T) {
 					} else if r.At%1_000 != 0 {
 						t.Fatalf("got a result at %d, want it on a slot or, in focus, a whole second", r.At)
 					}
+					if i > 0 && r.SentAt() <= rs[i-1].SentAt() {
+						t.Fatalf("got results sent at %d and %d, want them one after the other", rs[i-1].SentAt(), r.SentAt())
+					}
 					if r.Late > 0 {
 						late++
 					}
