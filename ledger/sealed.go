@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -163,7 +164,10 @@ func (t *tables) readBlocks(ctx context.Context, s session, site uptally.ID, blo
 	r.got, r.into = make([]blockSum, len(seals)), make([]*dayBlock, len(seals))
 	for i, row := range seals {
 		r.got[i].block = block
-		r.into[i] = &dayBlock{rev: row.rev, crc: row.crc, mask: r.sums[i].mask}
+		n := bits.OnesCount16(r.sums[i].mask)
+		r.into[i] = &dayBlock{
+			rev: row.rev, crc: row.crc, mask: r.sums[i].mask, days: make([]uptally.Day, 0, n), digests: make([][sha256.Size]byte, 0, n),
+		}
 	}
 	// The join makes one query of a month. Its order is that of the words, not the planner's: days first.
 	query := `SELECT h.day, h.series, h.data FROM seal s CROSS JOIN head h WHERE s.site = ? AND s.day >= ? AND s.day <= ?
@@ -233,7 +237,7 @@ func soundManifest(site uptally.ID, row sealRow, data []byte) ([]blockSum, error
 func (r *blockReader) row(scan func(...any) error) error {
 	var day int32
 	var series int64
-	var data []byte
+	var data sql.RawBytes // nothing of it is kept
 	if err := scan(&day, &series, &data); err != nil {
 		return err
 	}
