@@ -272,6 +272,15 @@ func joinRuns(at int64, deltas, lates, reasons []valueRun) []Run {
 	}
 }
 
+// HeadDigest returns the digest in the bytes of a head, and whether their checksum is right; it decodes nothing else.
+func HeadDigest(head []byte) (digest [sha256.Size]byte, sound bool) {
+	if _, sound = CRC(head); !sound || len(head) < sha256.Size+crcLen {
+		return digest, false
+	}
+	copy(digest[:], head[len(head)-crcLen-sha256.Size:])
+	return digest, true
+}
+
 // DecodeRuns returns what accounts are made of out of the bytes of a head: the day without response times, and its digest. It passes over the
 // latencies, which DecodeHead reads.
 func DecodeRuns(head []byte) (d Day, digest [sha256.Size]byte, err error) {

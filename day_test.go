@@ -351,6 +351,21 @@ func TestDecodeBodyIsStrict(t *testing.T) {
 	}
 }
 
+func TestHeadDigest(t *testing.T) {
+	head, err := hex.DecodeString(headHex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, sound := uptally.HeadDigest(head); !sound || hex.EncodeToString(got[:]) != headHex[len(headHex)-72:len(headHex)-8] {
+		t.Errorf("got %x, %v", got, sound)
+	}
+	for name, data := range map[string][]byte{"nothing": nil, "too short": sign(head[:31]), "damaged": append([]byte{1}, head...)} {
+		if _, sound := uptally.HeadDigest(data); sound {
+			t.Errorf("%s: got it sound", name)
+		}
+	}
+}
+
 func TestDecodeRunsRefuses(t *testing.T) {
 	head, err := sampleDay().AppendHead(nil)
 	if err != nil {
@@ -401,6 +416,9 @@ func FuzzDecodeHead(f *testing.F) {
 		d, digest, errRuns := uptally.DecodeRuns(data)
 		if err != nil {
 			return
+		}
+		if got, sound := uptally.HeadDigest(data); !sound || got != h.Digest {
+			t.Fatalf("got digest %x, want %x", got, h.Digest)
 		}
 		if diff := cmp.Diff(h.Day, d); errRuns != nil || diff != "" || digest != h.Digest {
 			t.Fatal(errRuns, diff)

@@ -1,8 +1,8 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"math"
@@ -68,7 +68,7 @@ func (v *view) look(ctx context.Context, from, to int32) error {
 			return err
 		}
 		for i, b := range blocks {
-			if _, _, has := b.member(v.number % blockLen); has {
+			if b.heads[v.number%blockLen] != nil {
 				v.seals[seals[i].day], v.blocks[seals[i].day] = seals[i], b
 			}
 		}
@@ -77,13 +77,12 @@ func (v *view) look(ctx context.Context, from, to int32) error {
 	return err
 }
 
-// sealed returns the sealed day without response times; without runs where nothing is sealed.
-func (v *view) sealed(day int32) uptally.Day {
-	d := uptally.Day{Check: v.Check, Site: v.Site, Day: day}
+// sealed returns the sealed day without response times, and its digest; without runs where nothing is sealed.
+func (v *view) sealed(day int32) (d uptally.Day, digest [sha256.Size]byte, err error) {
 	if b := v.blocks[day]; b != nil {
-		d, _, _ = b.member(v.number % blockLen)
+		return soundRuns(v.Series, day, b.heads[v.number%blockLen])
 	}
-	return d
+	return uptally.Day{Check: v.Check, Site: v.Site, Day: day}, digest, nil
 }
 
 // log returns what the log has of the day.
@@ -97,7 +96,10 @@ func (v *view) log(ctx context.Context, day int32) (part, error) {
 // runs returns a day without its response times. They are read only where the sealed day and the log have an instant in
 // common: then they decide whether the results are equal.
 func (v *view) runs(ctx context.Context, day int32) (uptally.Day, error) {
-	sealed := v.sealed(day)
+	sealed, _, err := v.sealed(day)
+	if err != nil {
+		return sealed, err
+	}
 	log, err := v.log(ctx, day)
 	if err != nil {
 		return sealed, err
@@ -137,7 +139,10 @@ func (v *view) whole(ctx context.Context, day int32) (part, error) {
 
 // sealedWhole returns the sealed day with its response times.
 func (v *view) sealedWhole(ctx context.Context, day int32) (uptally.Day, error) {
-	d := v.sealed(day)
+	d, digest, err := v.sealed(day)
+	if err != nil {
+		return d, err
+	}
 	body, err := v.t.body(ctx, v.s, v.seals[day], v.number)
 	if err != nil {
 		return d, err
@@ -145,25 +150,11 @@ func (v *view) sealedWhole(ctx context.Context, day int32) (uptally.Day, error) 
 	if body == nil {
 		return d, v.noBody(ctx, day)
 	}
-	_, digest, _ := v.blocks[day].member(v.number % blockLen)
 	whole, err := uptally.Head{Day: d, Digest: digest}.DecodeBody(body)
 	if err != nil {
 		return d, damaged("read table body, day %d, series %d: %v", day, v.number, err)
 	}
 	return whole, nil
-}
-
-// headBytes returns the stored head of a sealed day. Its checksum and its digest are those of the head that the manifest counts.
-func (v *view) headBytes(ctx context.Context, day int32) ([]byte, error) {
-	var data []byte
-	if _, err := oneRow(ctx, v.s, "table head", `SELECT data FROM head WHERE day = ? AND series = ?`, []any{day, v.number}, &data); err != nil {
-		return nil, err
-	}
-	_, digest, _ := v.blocks[day].member(v.number % blockLen)
-	if _, sound := uptally.CRC(data); !sound || !bytes.HasSuffix(data[:len(data)-4], digest[:]) {
-		return nil, damaged("read table head, series %d, day %d: got other bytes than its digest %x", v.number, day, digest)
-	}
-	return data, nil
 }
 
 // noBody says why response times are not there.
@@ -295,11 +286,7 @@ func (v *view) head(ctx context.Context, day int32) (uptally.Head, error) {
 	if v.blocks[day] == nil {
 		return uptally.Head{}, nil
 	}
-	data, err := v.headBytes(ctx, day)
-	if err != nil {
-		return uptally.Head{}, err
-	}
-	h, err := uptally.DecodeHead(data)
+	h, err := uptally.DecodeHead(v.blocks[day].heads[v.number%blockLen])
 	if err == nil {
 		err = ofSeries(h.Day, v.Series, day)
 	}
@@ -327,7 +314,11 @@ func (t *tables) Failures(ctx context.Context, check, site uptally.ID, from, to 
 
 // failures returns a part whose sides are those of the day.
 func (v *view) failures(ctx context.Context, day int32) (part, error) {
-	sealed := part{day: v.sealed(day)}
+	var sealed part
+	var err error
+	if sealed.day, _, err = v.sealed(day); err != nil {
+		return sealed, err
+	}
 	log, err := v.log(ctx, day)
 	if err != nil {
 		return sealed, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/bits"
 	"slices"
 
 	"github.com/uptally/uptally"
@@ -152,9 +151,9 @@ func (f *folding) foldChunk(x Series, day uptally.Day, sum *blockSum, members ma
 	series := f.numbers[x]
 	member := series % blockLen
 	var was uptally.Head
-	if old := f.old[series/blockLen]; old != nil {
-		if d, digest, has := old.member(member); has {
-			was.Day, was.Digest = d, digest
+	if old := f.old[series/blockLen]; old != nil && old.heads[member] != nil {
+		if was.Day, was.Digest, err = soundRuns(x, f.Day, old.heads[member]); err != nil {
+			return err
 		}
 	}
 	if was.Digest == head.Digest {
@@ -178,7 +177,7 @@ func (f *folding) foldChunk(x Series, day uptally.Day, sum *blockSum, members ma
 // foldBody replaces members of a row.
 func (t *tables) foldBody(ctx context.Context, f *folding, block uint32, members map[uint32][]byte) error {
 	var row [blockLen][]byte
-	if old := f.old[block]; old != nil && bits.OnesCount16(old.mask) > 0 {
+	if f.old[block] != nil {
 		err := t.engine.read(ctx, func(ctx context.Context, s session) (err error) {
 			row, err = readBody(ctx, s, blockKey{f.Day, block})
 			return err
