@@ -276,11 +276,16 @@ func (b *bench) judge(t testing.TB, what string, damaged []byte) (changed bool) 
 			b.complain(t, "%s: %s: got error %q, want it to name what is damaged", what, question, got.err)
 		}
 	}
-	if b.dump() == b.rows {
+	rows := b.dump()
+	if rows == b.rows {
 		return false
 	}
 	if len(b.problems(t)) == 0 {
-		b.complain(t, "%s: a row is another: verify found nothing", what)
+		i := 0
+		for i < min(len(rows), len(b.rows)) && rows[i] == b.rows[i] {
+			i++
+		}
+		b.complain(t, "%s: a row is another, and verify found nothing: got …%.60q, want …%.60q", what, rows[i:], b.rows[i:])
 	}
 	return true
 }
