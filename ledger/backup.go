@@ -177,11 +177,27 @@ func restore(ctx context.Context, file, dir string) (v Inventory, err error) {
 	if err := copyFile(file, path); err != nil {
 		return v, err
 	}
+	if err = renamed(ctx, scratch, "restored from a backup"); err != nil {
+		return v, err
+	}
 	if v, err = inspect(ctx, scratch); err != nil {
 		return v, err
 	}
 	_, err = publish(path, filepath.Join(dir, "ledger.db"))
 	return v, err
+}
+
+// renamed gives the ledger in a folder a new incarnation: agents then send again what it lacks.
+func renamed(ctx context.Context, dir, why string) error {
+	s, err := Open(dir, Options{})
+	if err != nil {
+		return err
+	}
+	was, err := s.Incarnation(ctx)
+	if err == nil {
+		_, err = s.Reincarnate(ctx, was, why)
+	}
+	return errors.Join(err, s.Close())
 }
 
 func copyFile(from, to string) error {

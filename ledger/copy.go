@@ -26,7 +26,7 @@ type CopyOptions struct {
 // So is a ledger whose response times were dropped.
 func Copy(ctx context.Context, from, to Carrier, o CopyOptions) (Inventory, error) {
 	c := copier{ctx: ctx, from: from, to: to, CopyOptions: o}
-	for _, step := range []func() error{c.empty, c.facts, c.days, c.log, c.past} {
+	for _, step := range []func() error{c.empty, c.facts, c.days, c.log, c.past, c.admissions} {
 		if err := step(); err != nil {
 			return Inventory{}, fmt.Errorf("copy ledger: %w", err)
 		}
@@ -207,6 +207,20 @@ func (c *copier) log() error {
 		return err
 	}
 	return flush()
+}
+
+// admissions lets the same agents deliver to the copy. Its incarnation is its own: they will ask it what it has.
+func (c *copier) admissions() error {
+	from, ok := c.from.(Admitter)
+	to, both := c.to.(Admitter)
+	if !ok || !both {
+		return nil
+	}
+	all, err := AllAdmissions(c.ctx, from)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	return to.Admit(c.ctx, all...)
 }
 
 func (c *copier) past() error {

@@ -26,6 +26,9 @@ type Memory struct {
 	plans   []uptally.Plan
 	names   map[[2]string]bool // kind, text
 	entries []uptally.Entry
+
+	admissions  []Admission // sorted
+	incarnation uint64
 }
 
 func keyOf(in Incoming) BatchKey {

@@ -8,7 +8,9 @@ import (
 
 // postgresMigrations are the steps from one schema version to the next. The first makes the schema that SQLite's second
 // has: the same tables, columns and keys. Numbers are bigint, bytes are bytea, and the text that a target answered is kept as bytes.
-func postgresMigrations() map[int]string { return map[int]string{2: postgresSchema2} }
+func postgresMigrations() map[int]string {
+	return map[int]string{2: postgresSchema2, 3: postgresSchema3}
+}
 
 // postgresSchema2 needs no extension. Without its lines of PARTITION BY all else works as well.
 const postgresSchema2 = `
@@ -57,6 +59,14 @@ CREATE TABLE tally (
   name text NOT NULL, n bigint NOT NULL, sum bigint NOT NULL, PRIMARY KEY (name));
 ALTER TABLE log ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE body ALTER COLUMN data SET STORAGE EXTERNAL;
+`
+
+const postgresSchema3 = `
+CREATE TABLE admission (
+  agent bigint NOT NULL, kind text NOT NULL, digest bytea NOT NULL, site text NOT NULL, subject bigint NOT NULL,
+  at bigint NOT NULL, until bigint NOT NULL, by text NOT NULL, why text NOT NULL, PRIMARY KEY (agent, kind, digest));
+CREATE TABLE incarnation (
+  n bigint NOT NULL, id bigint NOT NULL, at bigint NOT NULL, why text NOT NULL, PRIMARY KEY (n));
 `
 
 // ledgerLock is the number of the advisory lock under which tables are made: "uptally" in ASCII.

@@ -18,7 +18,7 @@ type migration struct {
 // migrations are the steps from one schema version to the next, each run in a transaction of its own. A step that was
 // released is never changed. Sites, agents and checks are 64-bit IDs kept as signed integers.
 func migrations() []migration {
-	return []migration{{ddl: schema1}, {ddl: schema2, fill: countRows}}
+	return []migration{{ddl: schema1}, {ddl: schema2, fill: countRows}, {ddl: schema3}}
 }
 
 const schema1 = `
@@ -80,6 +80,15 @@ CREATE TABLE dropped (
 CREATE TABLE tally (  -- rows of a set and XOR of their digests
   name TEXT NOT NULL, n INTEGER NOT NULL, sum INTEGER NOT NULL,
   PRIMARY KEY (name)) WITHOUT ROWID;
+`
+
+const schema3 = `
+CREATE TABLE admission (    -- who may deliver results; agent 0: join tokens and their uses
+  agent INTEGER NOT NULL, kind TEXT NOT NULL, digest BLOB NOT NULL,  -- digest: SHA-256 of a token or a public key, or empty
+  site TEXT NOT NULL, subject INTEGER NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL,
+  PRIMARY KEY (agent, kind, digest)) WITHOUT ROWID;
+CREATE TABLE incarnation (  -- the last row names the ledger
+  n INTEGER PRIMARY KEY, id INTEGER NOT NULL, at INTEGER NOT NULL, why TEXT NOT NULL);
 `
 
 // schemaVersion reads how many migrations a database has had, and refuses one that had more than this program knows.

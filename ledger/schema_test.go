@@ -69,7 +69,7 @@ func TestOldLedger(t *testing.T) {
 		ledgertest.Batch(t, 1, 2, ledgertest.Up(62_000, 11)), held,
 	}
 	dir, want := schema1Ledger(t, in...), &ledger.Memory{}
-	if _, err := ledger.OpenReadOnly(dir); err == nil || !strings.HasSuffix(err.Error(), "got schema 1, want 2: open it for writing once") {
+	if _, err := ledger.OpenReadOnly(dir); err == nil || !strings.HasSuffix(err.Error(), "got schema 1, want 3: open it for writing once") {
 		t.Errorf("read-only: got %v", err)
 	}
 	ledgertest.Append(t, want, in, false, false, false)

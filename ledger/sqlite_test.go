@@ -60,11 +60,11 @@ func TestSchema(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
 	db := raw(t, dir)
-	want := []string{"body", "dropped", "entry", "fail", "head", "log", "name", "open", "plan", "reseal", "seal", "seen", "statement", "tally"}
+	want := []string{"admission", "body", "dropped", "entry", "fail", "head", "incarnation", "log", "name", "open", "plan", "reseal", "seal", "seen", "statement", "tally"}
 	if diff := cmp.Diff(want, column(t, db, `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`)); diff != "" {
 		t.Errorf("tables: %s", diff)
 	}
-	for query, want := range map[string]string{"PRAGMA page_size": "16384", "PRAGMA journal_mode": "wal", "PRAGMA user_version": "2"} {
+	for query, want := range map[string]string{"PRAGMA page_size": "16384", "PRAGMA journal_mode": "wal", "PRAGMA user_version": "3"} {
 		if got := column(t, db, query)[0]; got != want {
 			t.Errorf("%s: got %s, want %s", query, got, want)
 		}
@@ -86,7 +86,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		execute(t, raw(t, dir), "PRAGMA user_version = 7")
-		want := fmt.Sprintf("open ledger %q: got schema 7, want at most 2: a newer uptally wrote it", dir)
+		want := fmt.Sprintf("open ledger %q: got schema 7, want at most 3: a newer uptally wrote it", dir)
 		if _, err := ledger.Open(dir, ledger.Options{}); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}

@@ -75,6 +75,12 @@ func (v *verifier) facts() {
 			}
 		}
 	}
+	if a, ok := v.s.(Admitter); ok {
+		_, err := AllAdmissions(v.ctx, a)
+		v.failed(err)
+		_, err = a.Incarnation(v.ctx)
+		v.failed(err)
+	}
 	es, err := v.s.Entries(v.ctx, math.MaxInt64)
 	v.failed(err)
 	for _, e := range es {
