@@ -45,6 +45,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if dir := os.Getenv(spoolDir); dir != "" {
+		if err := spoolForever(dir, os.Getenv(spoolCount)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	code := m.Run()
 	stopPostgres()
 	os.Exit(code)
@@ -252,6 +259,12 @@ func TestSyncBeforeAcknowledgement(t *testing.T) {
 	if err != nil || strings.Count(string(out), "\n") != 50 {
 		t.Fatalf("got %q, %v, want 50 acknowledgements", out, err)
 	}
+	wantSyncedWrites(t, trace, 50)
+}
+
+// wantSyncedWrites demands of a trace that a sync succeeded before each of so many writes to the standard output.
+func wantSyncedWrites(t *testing.T, trace string, want int) {
+	t.Helper()
 	text, err := os.ReadFile(trace)
 	if err != nil {
 		t.Fatal(err)
@@ -272,8 +285,8 @@ func TestSyncBeforeAcknowledgement(t *testing.T) {
 			syncs = 0
 		}
 	}
-	if acknowledged != 50 {
-		t.Errorf("got %d acknowledgements in the trace, want 50", acknowledged)
+	if acknowledged != want {
+		t.Errorf("got %d acknowledgements in the trace, want %d", acknowledged, want)
 	}
 	t.Logf("%d syncs, opening and closing included, for %d commits", all, acknowledged)
 }

@@ -339,13 +339,15 @@ func isDamage(err error) bool {
 	return true
 }
 
-// Close writes the marks and gives the folder free.
+// Close writes what is only in memory and gives the folder free.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
-	if s.conn != nil && s.broken == nil && len(s.marks) > 0 {
-		errs = append(errs, s.write(context.Background(), nothing))
+	if s.conn != nil && s.broken == nil {
+		if err := s.write(context.Background(), s.writeMemo); !isFull(err) { // marks and memo are caches
+			errs = append(errs, err)
+		}
 	}
 	errs = append(errs, s.disconnect())
 	if s.lock != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"maps"
 	"net/url"
 
 	"github.com/uptally/uptally"
@@ -80,6 +82,11 @@ func (s *Spool) connect(ctx context.Context, tail []rawBatch) error {
 	if err := s.addTail(ctx, tail); err != nil {
 		return err
 	}
+	if !maps.Equal(s.memo.Last, s.index.given()) {
+		if err := s.write(ctx, s.writeMemo); err != nil && !isFull(err) { // it is a precaution only
+			return err
+		}
+	}
 	s.beginEpoch()
 	return nil
 }
@@ -121,31 +128,41 @@ func (s *Spool) readAll(ctx context.Context) error {
 	})
 }
 
-// addTail inserts what SQLite did not find in the WAL, and notes which numbers are missing between.
+// mostTail is more than there are batches in a WAL.
+const mostTail = 1 << 16
+
+// addTail inserts what SQLite did not find in the WAL, and notes which numbers are missing between and after. One whose bytes are
+// damaged counts as given where its place is that of its number.
 func (s *Spool) addTail(ctx context.Context, tail []rawBatch) error {
-	seen := map[uint64]uint64{}
-	for epoch, last := range s.index.last {
-		seen[epoch] = last
-	}
+	seen := maps.Clone(s.index.last)
 	var more []rawBatch
 	for _, b := range tail {
 		b.acked = 0
-		if _, known := s.index.find(b.Number); !known && b.id > 0 && s.index.add(b.spoolRow) {
+		if _, known := s.index.find(b.Number); b.sound && !known && b.id > 0 && s.index.add(b.spoolRow) {
 			more = append(more, b)
 		}
 	}
-	if len(more) == 0 {
-		return nil
+	last, end := maps.Clone(s.index.last), s.index.lastID()
+	for _, b := range tail {
+		base, known := s.index.base[b.Epoch]
+		if !known {
+			base = end
+		}
+		if !b.sound && b.id-base == int64(b.Seq) && b.Seq > 0 && b.id-end <= mostTail {
+			last[b.Epoch] = max(last[b.Epoch], b.Seq)
+		}
 	}
-	for _, b := range more {
-		for seq := seen[b.Epoch] + 1; seq < s.index.last[b.Epoch]; seq++ {
-			if _, known := s.index.find(Number{b.Epoch, seq}); !known {
-				r := s.lost[b.Epoch]
-				r.add(seq, seq)
-				s.lost[b.Epoch] = r
+	missing := false
+	for epoch, last := range last {
+		for seq := seen[epoch] + 1; seq <= last; seq++ {
+			if _, known := s.index.find(Number{epoch, seq}); !known {
+				s.lose(Number{epoch, seq})
+				missing = true
 			}
 		}
-		seen[b.Epoch] = s.index.last[b.Epoch]
+	}
+	if len(more) == 0 && !missing {
+		return nil
 	}
 	return s.write(ctx, func(ctx context.Context) error {
 		for _, b := range more {
@@ -153,14 +170,30 @@ func (s *Spool) addTail(ctx context.Context, tail []rawBatch) error {
 				return err
 			}
 		}
-		return s.memo.write(ctx, s.conn)
+		return s.writeMemo(ctx)
 	})
+}
+
+// lose notes a number as lost.
+func (s *Spool) lose(n Number) {
+	r := s.lost[n.Epoch]
+	r.add(n.Seq, n.Seq)
+	s.lost[n.Epoch] = r
 }
 
 // spoolMemo is what a spool knows besides its batches. All of it is a cache or a report.
 type spoolMemo struct {
 	Incarnation uint64            `json:"incarnation"`
 	Lost        map[uint64]ranges `json:"lost"`
+	// Last is the highest number of each epoch as of the last start or end, so that no page of batches alone knows what is missing
+	// when it is damaged.
+	Last map[uint64]uint64 `json:"last"`
+}
+
+// writeMemo writes it within a transaction.
+func (s *Spool) writeMemo(ctx context.Context) error {
+	s.memo.Lost, s.memo.Last = s.lost, s.index.given()
+	return s.memo.write(ctx, s.conn)
 }
 
 func (m spoolMemo) write(ctx context.Context, s session) error {
@@ -173,17 +206,22 @@ func (m spoolMemo) write(ctx context.Context, s session) error {
 }
 
 func readMemo(ctx context.Context, s session) (spoolMemo, error) {
-	m := spoolMemo{Lost: map[uint64]ranges{}}
 	var data []byte
 	found, err := oneRow(ctx, s, "table memo", `SELECT data FROM memo WHERE id = 1`, nil, &data)
 	if err != nil || !found {
-		return m, err
+		return spoolMemo{Lost: map[uint64]ranges{}}, err
 	}
-	if _, sound := uptally.CRC(data); !sound {
-		return m, damaged("read table memo: checksum differs")
-	}
-	if err := json.Unmarshal(data[:len(data)-4], &m); err != nil {
+	m, err := decodeMemo(data)
+	if err != nil {
 		return m, damaged("read table memo: %v", err)
 	}
 	return m, nil
+}
+
+func decodeMemo(data []byte) (spoolMemo, error) {
+	m := spoolMemo{Lost: map[uint64]ranges{}}
+	if _, sound := uptally.CRC(data); !sound {
+		return m, errors.New("checksum differs")
+	}
+	return m, json.Unmarshal(data[:len(data)-4], &m)
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -49,6 +50,13 @@ func (x *spoolIndex) lastID() int64 {
 	for epoch, seq := range x.last {
 		last = max(last, x.base[epoch]+int64(seq))
 	}
+	return last
+}
+
+// given returns the highest number of each epoch that has any.
+func (x *spoolIndex) given() map[uint64]uint64 {
+	last := maps.Clone(x.last)
+	maps.DeleteFunc(last, func(_, seq uint64) bool { return seq == 0 })
 	return last
 }
 

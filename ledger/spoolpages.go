@@ -97,40 +97,51 @@ type rawBatch struct {
 	sound bool // data is what its CRC says, and says the number
 }
 
-// rows calls f with each row of the log on an image. On what is no page of rows there are none.
-func (p *pageImages) rows(i int, f func(cell int, b rawBatch)) {
+// rows calls f with each row of the log on an image, and the memo's. The page's own header is not believed: what the cells are
+// is seen by what they hold.
+func (p *pageImages) rows(i int, f func(cell int, b rawBatch), memo func(spoolMemo)) {
 	page := p.image(i)
-	at := 0
-	if i == 0 || i >= p.pages && p.frames[i-p.pages] == 1 {
-		at = 100 // the file's header
-	}
 	const leaf, leafHeader = 13, 8
-	if page[at] != leaf {
-		return
+	at := leafHeader
+	if i == 0 || i >= p.pages && p.frames[i-p.pages] == 1 {
+		at += 100 // the file's header
 	}
-	n := int(binary.BigEndian.Uint16(page[at+3:]))
-	for cell := range min(n, (spoolPage-at-leafHeader)/2) {
-		from := int(binary.BigEndian.Uint16(page[at+leafHeader+2*cell:]))
-		if from >= spoolPage {
+	typed := page[at-leafHeader] == leaf
+	for cell, end := 0, spoolPage; at+2*cell+2 <= end; cell++ { // pointers stand before all that they point to
+		from := int(binary.BigEndian.Uint16(page[at+2*cell:]))
+		if from < at || from >= spoolPage {
 			continue
 		}
-		if b, ok := p.row(page[from:], true); ok && b.sound {
+		b, m, ok := p.row(page[from:], true)
+		if !b.sound && m == nil {
+			if again, m2, ok2 := p.row(page[from:], false); again.sound || m2 != nil || !ok {
+				b, m, ok = again, m2, ok2
+			}
+		}
+		switch {
+		case m != nil && memo != nil:
+			memo(*m)
+		case b.sound || ok && typed:
 			f(cell, b)
-		} else if b, again := p.row(page[from:], false); ok || again {
-			f(cell, b)
+		}
+		if b.sound {
+			end = min(end, from)
 		}
 	}
 }
 
-// row reads a cell of a table; ok says that it has the shape of a row of the log.
-func (p *pageImages) row(cell []byte, wal bool) (b rawBatch, ok bool) {
+// row reads a cell of a table; ok says that it has the shape of a row of the log, and m is not nil for a row of the memo.
+func (p *pageImages) row(cell []byte, wal bool) (b rawBatch, m *spoolMemo, ok bool) {
 	size, k := sqliteVarint(cell)
-	id, m := sqliteVarint(cell[k:])
-	if k == 0 || m == 0 || size > 1<<20 {
-		return b, false
+	id, n := sqliteVarint(cell[k:])
+	if k == 0 || n == 0 || size > 1<<20 {
+		return b, nil, false
 	}
-	record := p.payload(cell[k+m:], int(size), wal)
-	return parseRow(int64(id), record)
+	record := p.payload(cell[k+n:], int(size), wal)
+	if b, ok = parseRow(int64(id), record); ok {
+		return b, nil, true
+	}
+	return b, parseMemo(record), false
 }
 
 // payload reads a cell's bytes, the first of them on the page and the others on pages of their own.
@@ -195,6 +206,19 @@ func parseRow(id int64, record []byte) (b rawBatch, ok bool) {
 	return b, false
 }
 
+// parseMemo reads a record of table memo, nil for anything else.
+func parseMemo(record []byte) *spoolMemo {
+	header, _ := sqliteVarint(record)
+	if header < 3 || header > uint64(len(record)) {
+		return nil
+	}
+	m, err := decodeMemo(record[header:])
+	if err != nil {
+		return nil
+	}
+	return &m
+}
+
 // sqliteVarint reads a number of up to nine bytes, seven bits each and eight of the last; 0 bytes say that there is none.
 func sqliteVarint(b []byte) (uint64, int) {
 	v := uint64(0)
@@ -230,27 +254,27 @@ func sqliteInteger(kind uint64, body []byte) (int64, int) {
 	return v, sizes[kind]
 }
 
-// walBatches returns the sound batches in the WAL of a file: SQLite cuts a WAL off, silently, where its checksums end to fit.
+// walBatches returns the batches in the WAL of a file, the newest image of each: SQLite cuts a WAL off, silently, where its
+// checksums end to fit. Of a batch that no image has whole it is one that has not.
 func walBatches(path string) ([]rawBatch, error) {
 	p, err := openImages(path)
 	if err != nil {
 		return nil, err
 	}
 	defer p.close()
-	newest := map[Number]int{}
+	place := map[Number]int{}
 	var found []rawBatch
 	for i := range p.frames {
 		p.rows(p.pages+i, func(_ int, b rawBatch) {
-			if !b.sound {
-				return
-			}
-			if at, known := newest[b.Number]; known {
+			at, known := place[b.Number]
+			switch {
+			case !known:
+				place[b.Number] = len(found)
+				found = append(found, b)
+			case b.sound:
 				found[at] = b
-				return
 			}
-			newest[b.Number] = len(found)
-			found = append(found, b)
-		})
+		}, nil)
 	}
 	return found, nil
 }

@@ -73,21 +73,18 @@ func (s *Spool) readOne(ctx context.Context, n Number) ([]byte, error) {
 		if got, sound := numberOf(data); found && sound && got == n {
 			return data, nil
 		}
-		s.lose(ctx, i)
+		s.giveUp(ctx, i)
 		return nil, nil
 	}
 }
 
-// lose notes that a batch's bytes are gone. Its row goes like one that was acknowledged.
-func (s *Spool) lose(ctx context.Context, i int) {
-	n := s.index.rows[i].Number
+// giveUp notes that a batch's bytes are gone. Its row goes like one that was acknowledged.
+func (s *Spool) giveUp(ctx context.Context, i int) {
 	s.mark(i, max(s.opts.Now(), s.index.rows[i].At))
 	s.index.set(i, func(r *spoolRow) { r.lost = true })
-	r := s.lost[n.Epoch]
-	r.add(n.Seq, n.Seq)
-	s.lost[n.Epoch] = r
+	s.lose(s.index.rows[i].Number)
 	// Where this fails, the next start finds the batch damaged again.
-	s.write(ctx, func(ctx context.Context) error { return s.memo.write(ctx, s.conn) })
+	s.write(ctx, s.writeMemo)
 }
 
 // SpoolEpoch is what a spool holds or knows of one epoch.
@@ -136,7 +133,7 @@ func (s *Spool) Told(ctx context.Context) error {
 		return nil
 	}
 	clear(s.lost)
-	return s.writeMemo(ctx)
+	return s.keepMemo(ctx)
 }
 
 // Incarnation returns the server's ledger that the marks are of, 0 for none known.
@@ -154,14 +151,14 @@ func (s *Spool) SetIncarnation(ctx context.Context, incarnation uint64) error {
 		return nil
 	}
 	s.memo.Incarnation = incarnation
-	return s.writeMemo(ctx)
+	return s.keepMemo(ctx)
 }
 
-func (s *Spool) writeMemo(ctx context.Context) error {
+func (s *Spool) keepMemo(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	err := s.ready(ctx)
 	if err == nil {
-		err = s.write(ctx, func(ctx context.Context) error { return s.memo.write(ctx, s.conn) })
+		err = s.write(ctx, s.writeMemo)
 	}
 	if err != nil {
 		return fmt.Errorf("write to spool %q: %w", s.dir, err)

@@ -20,6 +20,7 @@ type salvage struct {
 	found  map[Number]salvaged
 	last   map[uint64]uint64 // the highest number of each epoch, readable or not
 	votes  map[[2]uint64]int // for the place that an epoch begins at
+	torn   []spoolRow        // of the WAL, where what was never committed may stand too
 }
 
 type salvaged struct {
@@ -36,13 +37,24 @@ func salvageFile(path string) (*salvage, error) {
 	v := &salvage{images: images, found: map[Number]salvaged{}, last: map[uint64]uint64{}, votes: map[[2]uint64]int{}}
 	for i := range images.pages + len(images.frames) {
 		images.rows(i, func(cell int, b rawBatch) {
-			if i < images.pages || b.sound { // what was never committed may stand in the WAL, torn
-				v.last[b.Epoch] = max(v.last[b.Epoch], b.Seq)
+			if i >= images.pages && !b.sound {
+				v.torn = append(v.torn, b.spoolRow)
+				return
 			}
+			v.last[b.Epoch] = max(v.last[b.Epoch], b.Seq)
 			if b.sound {
 				v.add(i, cell, b)
 			}
+		}, func(m spoolMemo) {
+			for epoch, last := range m.Last {
+				v.last[epoch] = max(v.last[epoch], last)
+			}
 		})
+	}
+	for _, r := range v.torn {
+		if v.votes[[2]uint64{r.Epoch, uint64(r.id) - r.Seq}] > 0 {
+			v.last[r.Epoch] = max(v.last[r.Epoch], r.Seq)
+		}
 	}
 	return v, nil
 }
@@ -116,7 +128,7 @@ func (v *salvage) read(n Number) (b rawBatch, err error) {
 		if cell == at.cell {
 			b = got
 		}
-	})
+	}, nil)
 	if !b.sound || b.Number != n {
 		return b, damaged("read batch %v a second time: got other bytes", n)
 	}
