@@ -66,28 +66,32 @@ func (p *pageImages) close() {
 
 func (p *pageImages) frameAt(i int) int64 { return walHeader + int64(i)*(frameHeader+spoolPage) }
 
-// image reads image i, counted through the file and then the WAL. What cannot be read, or is cut off, is zero.
-func (p *pageImages) image(i int) []byte {
-	page := make([]byte, spoolPage)
+// image reads image i, counted through the file and then the WAL. What cannot be read, or is cut off, is zero, and then it is not
+// whole.
+func (p *pageImages) image(i int) (page []byte, whole bool) {
+	page = make([]byte, spoolPage)
+	var err error
 	if i < p.pages {
-		p.file.ReadAt(page, int64(i)*spoolPage)
+		_, err = p.file.ReadAt(page, int64(i)*spoolPage)
 	} else {
-		p.wal.ReadAt(page, p.frameAt(i-p.pages)+frameHeader)
+		_, err = p.wal.ReadAt(page, p.frameAt(i-p.pages)+frameHeader)
 	}
-	return page
+	return page, err == nil
 }
 
 // newest returns the image of a page: the last in the WAL, if that may be, or that in the file.
 func (p *pageImages) newest(page uint32, wal bool) []byte {
 	for i := len(p.frames) - 1; wal && i >= 0; i-- {
 		if p.frames[i] == page {
-			return p.image(p.pages + i)
+			image, _ := p.image(p.pages + i)
+			return image
 		}
 	}
 	if page == 0 || int64(page) > int64(p.pages) {
 		return nil
 	}
-	return p.image(int(page) - 1)
+	image, _ := p.image(int(page) - 1)
+	return image
 }
 
 // rawBatch is a row of the log as it stands on a page.
@@ -100,13 +104,13 @@ type rawBatch struct {
 // rows calls f with each row of the log on an image, and the memo's. The page's own header is not believed: what the cells are
 // is seen by what they hold.
 func (p *pageImages) rows(i int, f func(cell int, b rawBatch), memo func(spoolMemo)) {
-	page := p.image(i)
+	page, whole := p.image(i)
 	const leaf, leafHeader = 13, 8
 	at := leafHeader
 	if i == 0 || i >= p.pages && p.frames[i-p.pages] == 1 {
 		at += 100 // the file's header
 	}
-	typed := page[at-leafHeader] == leaf
+	believed := whole && page[at-leafHeader] == leaf
 	for cell, end := 0, spoolPage; at+2*cell+2 <= end; cell++ { // pointers stand before all that they point to
 		from := int(binary.BigEndian.Uint16(page[at+2*cell:]))
 		if from < at || from >= spoolPage {
@@ -121,7 +125,7 @@ func (p *pageImages) rows(i int, f func(cell int, b rawBatch), memo func(spoolMe
 		switch {
 		case m != nil && memo != nil:
 			memo(*m)
-		case b.sound || ok && typed:
+		case b.sound || ok && believed:
 			f(cell, b)
 		}
 		if b.sound {

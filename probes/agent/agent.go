@@ -8,12 +8,22 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/probes"
 	"github.com/uptally/uptally/probes/focus"
 	"github.com/uptally/uptally/probes/schedule"
 )
 
-// Options are what New takes. Probe and Append must be given.
+// Spool keeps batches until a server has them; *ledger.Spool is one.
+type Spool interface {
+	// Append stores the batch that frame makes of the number it is given. Its calls never overlap with each other or with
+	// AppendReserve's.
+	Append(ctx context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error)
+	// AppendReserve is Append for the slots that were missed because the error of Append is ledger.ErrSpoolFull.
+	AppendReserve(ctx context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error)
+}
+
+// Options are what New takes. Probe and Append, or Spool in its place, must be given.
 type Options struct {
 	// Site is the name of the site, Plans are what is measured there and elsewhere.
 	Site  string
@@ -36,6 +46,8 @@ type Options struct {
 	// error the same bytes come again, so a batch that was stored all the same is a duplicate by its number. It returns soon
 	// once its context is cancelled.
 	Append func(ctx context.Context, batch []byte) error
+	// Spool, if not nil, stands in Append's place, gives the numbers and with them the epochs.
+	Spool Spool
 	// Agent and Epoch go into each batch: the identity of the agent, and 64 random bits of this start.
 	Agent, Epoch uint64
 	// Waiting is the most results kept in memory until they are acknowledged, 100,000 by default. What comes due when
@@ -78,8 +90,8 @@ type change struct {
 // New checks the plans and returns an Agent that has not begun. The error names the first check whose plan cannot be
 // scheduled, and every problem of that plan.
 func New(o Options) (*Agent, error) {
-	if o.Probe == nil || o.Append == nil {
-		panic("BUG: an agent without Probe or Append")
+	if o.Probe == nil || o.Append == nil && o.Spool == nil {
+		panic("BUG: an agent without Probe, or without Append and Spool")
 	}
 	if o.Waiting <= 0 {
 		o.Waiting = 100_000

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/ledger"
 )
 
 const (
@@ -17,6 +18,10 @@ const (
 	commitAt    = 1_000
 	// firstRetry doubles up to lastRetry while Append fails.
 	firstRetry, lastRetry = time.Second, 30 * time.Second
+	// reserveAfter is how long slots without room gather until they go into a spool's reserve, reserveAt the most at once: they
+	// are some bytes each in the worst case.
+	reserveAfter = 10 * time.Minute
+	reserveAt    = 10_000
 )
 
 // committer takes results from the loop and appends them as batches. add and stats are called from anywhere, run once.
@@ -24,6 +29,7 @@ type committer struct {
 	site         uptally.ID
 	agent, epoch uint64
 	append       func(context.Context, []byte) error
+	spool        Spool // in place of append, where it is not nil
 	log          *slog.Logger
 	limit        int
 
@@ -69,7 +75,7 @@ func (l *load) ripe(now time.Time) bool {
 
 func newCommitter(o Options) *committer {
 	return &committer{
-		site: uptally.IDOf(o.Site), agent: o.Agent, epoch: o.Epoch, append: o.Append, limit: o.Waiting,
+		site: uptally.IDOf(o.Site), agent: o.Agent, epoch: o.Epoch, append: o.Append, spool: o.Spool, limit: o.Waiting,
 		log:  o.Log.With("site", o.Site),
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -155,21 +161,76 @@ func (c *committer) take(closing bool) (*load, time.Duration) {
 	return nil, wait
 }
 
-// commit takes the next number and offers the same bytes until they are acknowledged.
+// commit offers a load under the next number until it is acknowledged.
 func (c *committer) commit(ctx context.Context, l *load) {
 	c.seq++
 	slices.SortFunc(l.results, uptally.Result.Compare)
-	b := uptally.Batch{Agent: c.agent, Epoch: c.epoch, Seq: c.seq, Site: c.site, Day: l.day, Results: l.results}
+	full := time.Now() // when what found no room was last put into the reserve
+	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
+		err := c.store(ctx, l)
+		c.told(len(l.results), err)
+		if errors.Is(err, ledger.ErrSpoolFull) && (time.Since(full) >= reserveAfter || c.ending()) {
+			full = time.Now()
+			c.reserve(ctx)
+		}
+		if err == nil || !c.pause(ctx, retry) {
+			return
+		}
+	}
+}
+
+// store appends a load. The same bytes come again after an error, but for their number where a spool gives it.
+func (c *committer) store(ctx context.Context, l *load) error {
+	if c.spool == nil {
+		return c.append(ctx, c.frame(ledger.Number{Epoch: c.epoch, Seq: c.seq}, l))
+	}
+	_, err := c.spool.Append(ctx, func(n ledger.Number) []byte { return c.frame(n, l) })
+	return err
+}
+
+func (c *committer) frame(n ledger.Number, l *load) []byte {
+	b := uptally.Batch{Agent: c.agent, Epoch: n.Epoch, Seq: n.Seq, Site: c.site, Day: l.day, Results: l.results}
 	data, err := b.AppendBinary(nil)
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
-	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
-		err := c.append(ctx, data)
-		c.told(len(l.results), err)
-		if err == nil || !c.pause(ctx, retry) {
+	return data
+}
+
+// reserve puts the slots that found no room into the spool's reserve. Those of ten minutes take as much of it as those of one
+// would, and a byte each; what is not there when the process dies is unknown all the same, but without its reason.
+func (c *committer) reserve(ctx context.Context) {
+	for {
+		c.mu.Lock()
+		rs := c.full.take(reserveAt, c.site)
+		c.mu.Unlock()
+		if len(rs) == 0 {
 			return
 		}
+		slices.SortFunc(rs, uptally.Result.Compare)
+		l := &load{day: uptally.DayOf(rs[0].At), results: rs}
+		_, err := c.spool.AppendReserve(ctx, func(n ledger.Number) []byte { return c.frame(n, l) })
+		c.mu.Lock()
+		if err != nil {
+			for _, r := range rs {
+				c.full.add(r)
+			}
+			c.mu.Unlock()
+			return
+		}
+		c.batches++
+		c.last = time.Now()
+		c.mu.Unlock()
+	}
+}
+
+// ending says that no more results come.
+func (c *committer) ending() bool {
+	select {
+	case <-c.closing:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -192,10 +253,8 @@ func (c *committer) told(n int, err error) {
 // pause waits before a retry, at the end of the agent not longer than a moment; false means that there is none.
 func (c *committer) pause(ctx context.Context, retry time.Duration) bool {
 	closing := c.closing
-	select {
-	case <-closing:
+	if c.ending() {
 		closing, retry = nil, firstRetry/4
-	default:
 	}
 	timer := time.NewTimer(retry)
 	defer timer.Stop()

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/ledger"
 	"pgregory.net/rapid"
 )
 
@@ -117,4 +120,87 @@ func TestAsleepIsSteady(t *testing.T) {
 	if a < -time.Millisecond || (b-a).Abs() >= leastSleep {
 		t.Errorf("got %v and then %v, want one span", a, b)
 	}
+}
+
+// pass lets virtual time pass, and what becomes due in it be done.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// narrow is a spool that takes no batch until it is told to, but in its reserve; room is what that takes.
+type narrow struct {
+	full    bool
+	room    int
+	seq     uint64
+	batches []uptally.Batch
+}
+
+func (s *narrow) Append(_ context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error) {
+	if s.full {
+		return ledger.Spooled{}, fmt.Errorf("append: %w", ledger.ErrSpoolFull)
+	}
+	return s.take(frame)
+}
+
+func (s *narrow) AppendReserve(_ context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error) {
+	if s.room == 0 {
+		return ledger.Spooled{}, ledger.ErrSpoolFull
+	}
+	s.room--
+	return s.take(frame)
+}
+
+func (s *narrow) take(frame func(ledger.Number) []byte) (ledger.Spooled, error) {
+	s.seq++
+	b, err := uptally.DecodeBatch(frame(ledger.Number{Epoch: 8, Seq: s.seq}))
+	s.batches = append(s.batches, b)
+	return ledger.Spooled{}, err
+}
+
+// While the spool is full, results wait in memory; beyond that slots are missed(spool_full), and every ten minutes they go into
+// the reserve as one batch. When there is room again everything else follows.
+func TestMissedGoIntoTheReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &narrow{full: true, room: 1}
+		c := newCommitter(start(t, Options{Spool: s, Probe: always(up(0)), Waiting: 10}).opts)
+		ctx := t.Context()
+		go c.run(ctx)
+		at := int64(0)
+		probe := func(n int) {
+			for range n {
+				c.add(uptally.Result{Slot: uptally.Slot{Check: 1, Site: c.site, At: at}})
+				at += 31_000
+			}
+		}
+		probe(10)
+		pass(2 * time.Second)
+		probe(30) // while the ten wait
+		pass(9 * time.Minute)
+		if len(s.batches) != 0 {
+			t.Fatalf("got %d batches after nine minutes, want none", len(s.batches))
+		}
+		pass(2 * time.Minute)
+		if len(s.batches) != 1 || len(s.batches[0].Results) != 30 || s.batches[0].Results[0].Reason != uptally.SpoolFull || s.batches[0].Results[0].At != 310_000 {
+			t.Fatalf("got %+v, want the 30 slots without room", s.batches)
+		}
+		probe(5)
+		pass(11 * time.Minute) // there is no second batch in the reserve
+		if len(s.batches) != 1 {
+			t.Fatalf("got %d batches, want one", len(s.batches))
+		}
+		s.full = false
+		pass(time.Minute)
+		close(c.closing)
+		<-c.done
+		reasons := map[uptally.Reason]int{}
+		for _, b := range s.batches {
+			for _, r := range b.Results {
+				reasons[r.Reason]++
+			}
+		}
+		if n, _ := c.left(); n != 0 || reasons[uptally.OK] != 10 || reasons[uptally.SpoolFull] != 35 {
+			t.Errorf("got %v and %d left, want 10 up and 35 without room", reasons, n)
+		}
+	})
 }
