@@ -293,3 +293,49 @@ func TestSpoolNotASpool(t *testing.T) {
 		t.Errorf("got %v and %v, want the file as it was", err, files)
 	}
 }
+
+// Bytes that are others than those stored are not sent but named, also after the next start, until a server was told. The spool goes
+// on in a new file then.
+func TestSpoolLostBatch(t *testing.T) {
+	dir, kept := t.TempDir(), map[ledger.Number][]byte{}
+	s := openShelf(t, dir, ledger.SpoolOptions{})
+	a, b, c := s.append(1, kept), s.append(1, kept), s.append(1, kept)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "spool.db")
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(file), string(kept[b.Number]))
+	file[at+30] ^= 1
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s = openShelf(t, dir, ledger.SpoolOptions{})
+		s.wantPending(a.Number, c.Number)
+		epochs := s.Epochs()
+		want := ledger.SpoolEpoch{Epoch: a.Epoch, First: 1, Last: 3, Lost: [][2]uint64{{2, 2}}}
+		if diff := cmp.Diff(want, epochs[0]); diff != "" {
+			t.Error(diff)
+		}
+		if _, unreadable, err := s.Read(context.Background(), []ledger.Number{b.Number}); err != nil || len(unreadable) != 1 {
+			t.Errorf("got %v unreadable, %v", unreadable, err)
+		}
+		if st := s.Stats(); st.Lost != 1 || st.Aside != 1 {
+			t.Errorf("got %+v", st)
+		}
+		s.Close()
+	}
+	s = openShelf(t, dir, ledger.SpoolOptions{})
+	if err := s.Told(context.Background(), s.Epochs()); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = openShelf(t, dir, ledger.SpoolOptions{})
+	if st := s.Stats(); st.Lost != 0 || st.Waiting != 2 {
+		t.Errorf("got %+v, want nothing to tell", st)
+	}
+}

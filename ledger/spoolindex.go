@@ -99,6 +99,16 @@ func (x *spoolIndex) place(id int64) (int, bool) {
 	return slices.BinarySearchFunc(x.rows, id, func(r spoolRow, id int64) int { return cmp.Compare(r.id, id) })
 }
 
+// start returns where the rows of an epoch begin.
+func (x *spoolIndex) start(epoch uint64) int {
+	base, known := x.base[epoch]
+	if !known {
+		return len(x.rows)
+	}
+	i, _ := x.place(base + 1)
+	return i
+}
+
 // find returns where a number is.
 func (x *spoolIndex) find(n Number) (int, bool) {
 	base, known := x.base[n.Epoch]

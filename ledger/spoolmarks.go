@@ -34,8 +34,8 @@ func (s *Spool) Unmark(epoch uint64, taken [][2]uint64) []Spooled {
 		has.add(r[0], r[1])
 	}
 	var again []Spooled
-	for i, r := range s.index.rows {
-		if r.Epoch == epoch && r.acked != 0 && !r.lost && !has.has(r.Seq) {
+	for i := s.index.start(epoch); i < len(s.index.rows) && s.index.rows[i].Epoch == epoch; i++ {
+		if r := s.index.rows[i]; r.acked != 0 && !r.lost && !has.has(r.Seq) {
 			s.mark(i, 0)
 			again = append(again, r.Spooled)
 		}

@@ -125,14 +125,19 @@ func (s *Spool) Epochs() []SpoolEpoch {
 	return all
 }
 
-// Told forgets the lost numbers: a server knows of them.
-func (s *Spool) Told(ctx context.Context) error {
+// Told forgets the lost numbers that a server was told of, as Epochs returned them; an epoch that has lost more since stays.
+func (s *Spool) Told(ctx context.Context, told []SpoolEpoch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.lost) == 0 {
+	before := len(s.lost)
+	for _, e := range told {
+		if slices.Equal(s.lost[e.Epoch], e.Lost) {
+			delete(s.lost, e.Epoch)
+		}
+	}
+	if len(s.lost) == before {
 		return nil
 	}
-	clear(s.lost)
 	return s.keepMemo(ctx)
 }
 
