@@ -76,6 +76,8 @@ const (
 	// Reused: the ledger has another batch of that number. Both are stored; the agent begins a new epoch, since somebody else
 	// gives its numbers too.
 	Reused Problem = "reused"
+	// Newer: its bytes are whole, and of a form that this server does not know. It was not stored; a newer server takes it.
+	Newer Problem = "newer"
 )
 
 // Taken is what a ledger has of an epoch.

@@ -60,6 +60,9 @@ func (rs Ranges) Add(seq uint64) Ranges {
 // ID is a random or given number of 64 bits; in JSON it is sixteen hexadecimal digits, since JSON's numbers are no integers.
 type ID uint64
 
+// String returns sixteen digits.
+func (id ID) String() string { return fmt.Sprintf("%016x", uint64(id)) }
+
 // MarshalText writes sixteen digits.
 func (id ID) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%016x", uint64(id)), nil }
 
