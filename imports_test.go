@@ -31,6 +31,7 @@ var rooms = []room{
 	{"probes/schedule", []string{""}, "slots come from plans; what runs in them is not its business"},
 	{"probes/focus", []string{""}, "when to look more often; what runs and what counts is not its business"},
 	{"probes/agent", []string{"", "probes", "probes/schedule", "probes/focus", "ledger"}, "the work at a site: due, probe, batch"},
+	{"probes/agent/identity", []string{"", "ledger/delivery"}, "who an agent is to its server: made, kept, shown, renewed"},
 	{"agreements", []string{""}, "pure: evidence in, account out"},
 	{"agreements/naive", []string{"", "agreements"}, "the second evaluator that tests hold against the first; it reads its types"},
 	{"agreements/recurrence", []string{"", "agreements"}, "pure: rules of imported calendars in, instants out"},
@@ -41,11 +42,11 @@ var rooms = []room{
 	{"ledger/delivery", []string{""}, "what both ends of the delivery decide; how bytes travel and where they are kept is not its business"},
 	{"ledger/export", []string{"", "ledger"}, "evidence for anybody's analysis: rows of names, no figure of an account"},
 	{"ledger/postgrestest", nil, "real servers for tests; what is stored in them is not its business"},
-	{"server", []string{"", "probes/schedule", "probes/focus", "ledger", "agreements"}, "the agents' other end"},
+	{"server", []string{"", "probes/schedule", "probes/focus", "ledger", "ledger/delivery", "agreements"}, "the agents' other end"},
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
-	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
+	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "probes/agent/identity", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/delivery", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
 }
 
 // testOnly is what tests may import besides.
@@ -55,7 +56,7 @@ var testOnly = map[string][]string{
 	"ledger":        {"ledger/ledgertest", "ledger/postgrestest"},
 	"ledger/export": {"ledger/ledgertest"},
 	"probes/focus":  {"probes/schedule", "agreements"}, // the simulation: real slots, real accounts
-	"server":        {"ledger/ledgertest"},
+	"server":        {"ledger/ledgertest", "probes/agent/identity"},
 	"statements":    {"ledger/ledgertest"},
 }
 

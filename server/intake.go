@@ -101,9 +101,16 @@ func New(o Options) *Intake {
 func (in *Intake) Accept(ctx context.Context, data []byte) (Receipt, error) {
 	b, err := uptally.DecodeBatch(data)
 	if err != nil {
-		in.count(func(s *Stats) { s.Refused++ })
+		in.refuse()
 		return Receipt{}, fmt.Errorf("accept batch: %w", err)
 	}
+	return in.accept(ctx, b, data)
+}
+
+func (in *Intake) refuse() { in.count(func(s *Stats) { s.Refused++ }) }
+
+// accept is Accept of bytes that were decoded.
+func (in *Intake) accept(ctx context.Context, b uptally.Batch, data []byte) (Receipt, error) {
 	r := request{in: ledger.Incoming{Batch: b, Data: data, Held: in.judge(b)}, reply: make(chan answer, 1)}
 	select {
 	case in.queue <- r:

@@ -1,0 +1,334 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/ledger"
+	"github.com/uptally/uptally/ledger/delivery"
+)
+
+// AgentStore is what Agents needs of a ledger; every engine has it.
+type AgentStore interface {
+	ledger.Admitter
+	Taken(ctx context.Context, agent, epoch uint64) ([][2]uint64, error)
+}
+
+// AgentsOptions are what Agents needs.
+type AgentsOptions struct {
+	Store  AgentStore
+	Intake *Intake
+	// Authority signs the agents' certificates. Nil: a proxy ends TLS, and agents show bearer tokens.
+	Authority *Authority
+	// Plans returns what the agent of a site measures, and a version that changes with it. It is called from many
+	// goroutines, once a request.
+	Plans func(site string) (version string, data []byte)
+	// Now is the server's clock.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Agents is the agents' other end over HTTP: a handler of a fixed table of routes, each with who may use it and how much it
+// takes. What is not in the table is refused before anything of it is read.
+//
+//  1. Who asks is looked up at each request, so that a revocation ends a connection that is open already.
+//  2. Room for a request is reserved before its body is read.
+//  3. A batch is stored when it is the agent's own; its verdict goes out after the commit.
+//  4. An acknowledgement that the agent remembers and the ledger lacks gives the ledger a new name: every agent
+//     then asks what it has and sends the rest.
+type Agents struct {
+	o       AgentsOptions
+	framing *delivery.Framing
+	shares  shares
+	tries   tries
+
+	mu    sync.Mutex
+	stats AgentsStats
+	seen  map[uint64]*presence
+}
+
+// presence is what is known of an agent that spoke since the start.
+type presence struct {
+	AgentState
+	twins
+	acknowledged map[delivery.ID]uint64 // the highest number of an epoch that is known to be in the ledger
+	renamed      time.Time              // when what this agent said last gave the ledger a new name
+}
+
+// AgentState is an agent as it last spoke.
+type AgentState struct {
+	ID   uint64
+	Site string
+	// SeenAt is the instant of its last request, in milliseconds UTC, Until when its certificate ends, 0 for never.
+	SeenAt, Until int64
+	// Clock is what it knows of its clock.
+	Clock delivery.Clock
+	// Version is that of its program, told at its start.
+	Version string
+	// Twins counts the signs that another agent delivers under the same identity.
+	Twins uint64
+}
+
+// AgentsStats are counters since the start.
+type AgentsStats struct {
+	// Requests are those that were answered with success. The others were refused: Anonymous without an identity that is known,
+	// Denied with one that was revoked or has ended, Malformed for what they say, TooLarge for their size, Busy for want of room
+	// or because the ledger takes nothing, Stray for route or method.
+	Requests, Anonymous, Denied, Malformed, TooLarge, Busy, Stray uint64
+	// Damaged, Foreign, Reused and Newer are the batches with that verdict.
+	Damaged, Foreign, Reused, Newer uint64
+	// Incarnations counts the names that the ledger got because an agent remembered more than it has.
+	Incarnations uint64
+	// Agents are those that spoke, by ID.
+	Agents []AgentState
+}
+
+// NewAgents returns a handler. It names a ledger that has no name yet.
+func NewAgents(ctx context.Context, o AgentsOptions) (*Agents, error) {
+	id, err := o.Store.Incarnation(ctx)
+	if err == nil && id == 0 {
+		_, err = o.Store.Reincarnate(ctx, 0, "made")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("serve agents: %w", err)
+	}
+	return &Agents{o: o, framing: delivery.NewFraming(), seen: map[uint64]*presence{}}, nil
+}
+
+// Server returns an HTTP server for the handler with the limits of time: 5 s for the header, 60 s for the whole. tls of Authority.TLS
+// goes to its listener.
+func (a *Agents) Server() *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler: a, Protocols: protocols, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 60 * time.Second,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.o.Log.Handler(), slog.LevelDebug), // handshakes of strangers
+	}
+}
+
+// Stats returns the counters and the agents.
+func (a *Agents) Stats() AgentsStats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.stats
+	for _, p := range a.seen {
+		s.Agents = append(s.Agents, p.AgentState)
+	}
+	slices.SortFunc(s.Agents, func(a, b AgentState) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	return s
+}
+
+func (a *Agents) count(f func(*AgentsStats)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f(&a.stats)
+}
+
+// present calls f with what is known of an agent, under the lock.
+func (a *Agents) present(who Agent, f func(*presence)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.seen[who.ID]
+	if p == nil {
+		p = &presence{acknowledged: map[delivery.ID]uint64{}}
+		a.seen[who.ID] = p
+	}
+	p.ID, p.Site, p.Until, p.SeenAt = who.ID, who.Site, who.Until, a.o.Now().UnixMilli()
+	f(p)
+}
+
+// noticeTwin tells people, once an hour an agent.
+func (a *Agents) noticeTwin(who Agent, sign string) {
+	var again bool
+	a.present(who, func(p *presence) {
+		p.Twins++
+		again = p.Twins%1_000 != 1
+	})
+	if !again {
+		a.o.Log.Error("two agents deliver under one identity", "agent", delivery.ID(who.ID).String(), "site", who.Site, "sign", sign)
+	}
+}
+
+// hello answers an agent that starts: what the ledger has of each of its epochs.
+func (a *Agents) hello(ctx context.Context, who Agent, h delivery.Hello, r *delivery.Reply) error {
+	if h.Site != who.Site {
+		return refusal{http.StatusForbidden, fmt.Sprintf("got site %q, want %q, for which this agent was enrolled", h.Site, who.Site)}
+	}
+	if len(h.Epochs) > mostEpochs {
+		return refusal{http.StatusBadRequest, fmt.Sprintf("got %d epochs, want at most %d", len(h.Epochs), mostEpochs)}
+	}
+	a.present(who, func(p *presence) { p.Version, p.Clock = h.Version, h.Clock })
+	for i, held := range h.Epochs {
+		taken, err := a.o.Store.Taken(ctx, who.ID, uint64(held.Epoch))
+		if err != nil {
+			return err
+		}
+		t := delivery.Taken{Epoch: held.Epoch}
+		for _, rg := range taken {
+			t.Ranges = append(t.Ranges, delivery.Range{From: rg[0], To: rg[1]})
+		}
+		r.Taken = append(r.Taken, t)
+		if n := len(t.Ranges); i == len(h.Epochs)-1 && n > 0 && t.Ranges[n-1].To > held.Last {
+			a.noticeTwin(who, "the ledger has later numbers of its epoch than it gave")
+		}
+	}
+	if n := len(h.Epochs); n > 0 {
+		a.epoch(who, h.Epochs[n-1].Epoch)
+	}
+	return nil
+}
+
+const (
+	// mostEpochs bounds a hello: an agent that restarts every minute of the keeping time has as many.
+	mostEpochs = 5_000
+	// atOnce is how many batches of one request wait for the writer at a time.
+	atOnce = 256
+)
+
+// epoch notes in which epoch an agent gives numbers.
+func (a *Agents) epoch(who Agent, epoch delivery.ID) {
+	var twin bool
+	a.present(who, func(p *presence) { twin = p.speaks(epoch) })
+	if twin {
+		a.noticeTwin(who, "two epochs in turn")
+	}
+}
+
+// remembers compares the newest acknowledgement that an agent remembers with the ledger. An agent that knows
+// another name than the ledger's will ask anyway.
+func (a *Agents) remembers(ctx context.Context, who Agent, h delivery.Header, incarnation uint64) (uint64, error) {
+	ack := h.Acknowledged
+	if ack == nil || uint64(h.Incarnation) != incarnation {
+		return incarnation, nil
+	}
+	known, lately := false, false
+	a.present(who, func(p *presence) {
+		known = p.acknowledged[ack.Epoch] >= ack.Seq
+		lately = a.o.Now().Sub(p.renamed) < 10*time.Minute
+	})
+	if known || lately { // an agent that goes wrong must not have all others send again for ever
+		return incarnation, nil
+	}
+	taken, err := a.o.Store.Taken(ctx, who.ID, uint64(ack.Epoch))
+	if err != nil {
+		return 0, err
+	}
+	if slices.ContainsFunc(taken, func(r [2]uint64) bool { return r[0] <= ack.Seq && ack.Seq <= r[1] }) {
+		a.acknowledged(who, *ack)
+		return incarnation, nil
+	}
+	now, err := a.o.Store.Reincarnate(ctx, incarnation, fmt.Sprintf("agent %016x remembers %v/%d", who.ID, ack.Epoch, ack.Seq))
+	if err != nil {
+		return 0, err
+	}
+	a.present(who, func(p *presence) { p.renamed = a.o.Now() })
+	a.count(func(s *AgentsStats) { s.Incarnations++ })
+	a.o.Log.Error("the ledger lacks what it had acknowledged: agents send again", "agent", delivery.ID(who.ID).String(), "site", who.Site,
+		"epoch", ack.Epoch.String(), "seq", ack.Seq)
+	a.forget()
+	return now, nil
+}
+
+// acknowledged notes that a batch is in the ledger.
+func (a *Agents) acknowledged(who Agent, n delivery.Numbered) {
+	a.present(who, func(p *presence) { p.acknowledged[n.Epoch] = max(p.acknowledged[n.Epoch], n.Seq) })
+}
+
+// forget believes nothing of what was known to be in the ledger.
+func (a *Agents) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range a.seen {
+		clear(p.acknowledged)
+	}
+}
+
+// batches stores what is the agent's own.
+func (a *Agents) batches(ctx context.Context, who Agent, h delivery.Header, batches [][]byte, r *delivery.Reply) error {
+	a.present(who, func(p *presence) { p.Clock = h.Clock })
+	a.epoch(who, h.Epoch)
+	verdicts, errs := make([]*delivery.Verdict, len(batches)), make([]error, len(batches))
+	var wg sync.WaitGroup
+	room := make(chan struct{}, atOnce)
+	for i, data := range batches {
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-room }()
+			verdicts[i], errs[i] = a.batch(ctx, who, data)
+		})
+	}
+	wg.Wait()
+	for _, v := range verdicts {
+		if v != nil {
+			r.Accepted = append(r.Accepted, *v)
+		}
+	}
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 && len(r.Accepted) == 0 {
+		return errs[i]
+	} else if i >= 0 {
+		a.o.Log.Warn("batches not stored", "agent", delivery.ID(who.ID).String(), "site", who.Site, "err", errs[i])
+		r.RetryAfter = retryAfter.Milliseconds()
+	}
+	return nil
+}
+
+// batch stores one batch and says what became of it. An error means that the ledger could not store it.
+func (a *Agents) batch(ctx context.Context, who Agent, data []byte) (*delivery.Verdict, error) {
+	b, err := uptally.DecodeBatch(data)
+	if err != nil {
+		return a.unread(who, data, err), nil
+	}
+	v := &delivery.Verdict{Epoch: delivery.ID(b.Epoch), Seq: b.Seq}
+	if b.Agent != who.ID || b.Site != uptally.IDOf(who.Site) {
+		v.Problem = delivery.Foreign
+		a.count(func(s *AgentsStats) { s.Foreign++ })
+		a.o.Log.Warn("batch of another agent or site refused", "agent", delivery.ID(who.ID).String(), "site", who.Site,
+			"of_agent", delivery.ID(b.Agent).String(), "of_site", b.Site.String())
+		return v, nil
+	}
+	if _, err := a.o.Intake.accept(ctx, b, data); err != nil {
+		return nil, err
+	}
+	n := delivery.Numbered{Epoch: v.Epoch, Seq: v.Seq}
+	crc, _ := uptally.CRC(data)
+	var reused bool
+	a.present(who, func(p *presence) { reused = p.reuses(n, crc) })
+	a.acknowledged(who, n)
+	if reused {
+		v.Problem = delivery.Reused
+		a.count(func(s *AgentsStats) { s.Reused++ })
+		a.noticeTwin(who, "two batches of one number")
+	}
+	return v, nil
+}
+
+// unread is the verdict on bytes that are no batch. They may still tell their number, which is all that the agent needs.
+func (a *Agents) unread(who Agent, data []byte, err error) *delivery.Verdict {
+	v := &delivery.Verdict{Problem: delivery.Damaged}
+	if _, sound := uptally.CRC(data); sound {
+		v.Problem = delivery.Newer
+	}
+	v.Epoch, v.Seq = claimed(data)
+	a.o.Intake.refuse()
+	a.count(func(s *AgentsStats) {
+		if v.Problem == delivery.Newer {
+			s.Newer++
+		} else {
+			s.Damaged++
+		}
+	})
+	a.o.Log.Warn("batch not readable", "agent", delivery.ID(who.ID).String(), "site", who.Site, "problem", string(v.Problem), "err", err)
+	return v
+}

@@ -1,0 +1,26 @@
+package server
+
+// Routes returns the table: method, path, and whether an agent's identity is asked for.
+func Routes() (rs []struct {
+	Method, Path string
+	Agent        bool
+	Limit        int64
+}) {
+	for _, r := range routes() {
+		rs = append(rs, struct {
+			Method, Path string
+			Agent        bool
+			Limit        int64
+		}{r.method, r.path, r.who == anAgent, r.limit})
+	}
+	return rs
+}
+
+// QueueBytes is the bound of all requests in memory.
+const QueueBytes = queueBytes
+
+// Reserve takes and gives back room of the queue.
+func (a *Agents) Reserve(agent uint64, n int) bool { return a.shares.take(agent, n) }
+
+// Release gives back what Reserve took.
+func (a *Agents) Release(agent uint64, n int) { a.shares.give(agent, n) }
