@@ -65,6 +65,7 @@ func listenControl(data string, store ledger.Store) (*http.Server, error) {
 	})
 	serveDrops(mux, store)
 	serveImports(mux, store)
+	serveAdmissions(mux, store)
 	srv := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	go srv.Serve(l) // returns at Shutdown, which its caller waits for
 	return srv, nil
