@@ -249,25 +249,43 @@ func joinRuns(at int64, deltas, lates, reasons []valueRun) []Run {
 		if reason.count == 0 {
 			reason, reasons = reasons[0], reasons[1:]
 		}
-		if delta.count == 0 && len(deltas) > 0 {
-			delta, deltas = deltas[0], deltas[1:]
+		same := min(late.count, reason.count)
+		late.count -= same
+		reason.count -= same
+		if delta.count >= same { // the usual case: the grid goes on behind the stretch
+			s := Run{At: at, N: int32(same), Late: int32(late.value), Reason: Reason(reason.value)}
+			if same > 1 {
+				s.Step = int64(delta.value)
+			}
+			runs = append(runs, s)
+			at += int64(same * delta.value)
+			delta.count -= same
+			continue
 		}
-		n := min(late.count, reason.count, delta.count+1)
-		s := Run{At: at, N: int32(n), Late: int32(late.value), Reason: Reason(reason.value)}
-		if delta.count > 0 {
-			s.Step = int64(delta.value)
-		}
-		at = s.End()
-		runs = addRun(runs, s)
-		late.count -= n
-		reason.count -= n
-		delta.count -= n - 1
-		if delta.count == 0 && len(deltas) > 0 {
-			delta, deltas = deltas[0], deltas[1:]
-		}
-		if delta.count > 0 {
-			at += int64(delta.value)
-			delta.count--
+		for left := same; left > 0; {
+			if delta.count == 0 && len(deltas) > 0 {
+				delta, deltas = deltas[0], deltas[1:]
+			}
+			n := min(left, delta.count+1)
+			s := Run{At: at, N: int32(n), Late: int32(late.value), Reason: Reason(reason.value)}
+			if n > 1 {
+				s.Step = int64(delta.value)
+			}
+			if left == same { // another lateness or reason than before
+				runs = append(runs, s)
+			} else {
+				runs = addRun(runs, s)
+			}
+			left -= n
+			at += int64((n - 1) * delta.value)
+			delta.count -= n - 1
+			if delta.count == 0 && len(deltas) > 0 {
+				delta, deltas = deltas[0], deltas[1:]
+			}
+			if delta.count > 0 {
+				at += int64(delta.value)
+				delta.count--
+			}
 		}
 	}
 }

@@ -139,13 +139,15 @@ func (w *runWriter) flush() {
 // runs reads maximal runs of values within limit until their counts add up to n, appending to runs. Each takes two bytes
 // or more, so what is allocated is bounded by the data.
 func (r *wireReader) runs(runs []valueRun, what string, n, limit uint64) []valueRun {
-	last := valueRun{value: math.MaxUint64} // above every limit
-	for n > 0 && r.err == nil {
+	last := uint64(math.MaxUint64) // above every limit
+	for d := r.data; n > 0; {
 		var v valueRun
-		if d := r.data; len(d) >= 2 && d[0]|d[1] < 0x80 && uint64(d[0]) <= limit && uint64(d[1]) <= n { // the usual case
-			v, r.data = valueRun{uint64(d[0]), uint64(d[1])}, d[2:]
+		if len(d) >= 2 && d[0]|d[1] < 0x80 && uint64(d[0]) <= limit && uint64(d[1]) <= n { // the usual case
+			v, d = valueRun{uint64(d[0]), uint64(d[1])}, d[2:]
 		} else {
+			r.data = d
 			v = valueRun{r.uvarint(what, limit), r.uvarint("a count", n)}
+			d = r.data
 		}
 		switch {
 		case r.err != nil:
@@ -153,13 +155,14 @@ func (r *wireReader) runs(runs []valueRun, what string, n, limit uint64) []value
 		case v.count == 0:
 			r.fail("got an empty run of %s %d, want a count", what, v.value)
 			return runs
-		case v.value == last.value:
+		case v.value == last:
 			r.fail("got two runs of %s %d, want one", what, v.value)
 			return runs
 		}
-		n -= v.count
 		runs = append(runs, v)
-		last = v
+		if n, last = n-v.count, v.value; n == 0 {
+			r.data = d
+		}
 	}
 	return runs
 }

@@ -53,11 +53,15 @@ func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(
 
 // look reads what is sealed and what is open.
 func (v *view) look(ctx context.Context, from, to int32) error {
-	names, err := v.t.names.at(ctx, v.s)
-	if err != nil {
-		return err
+	names, _ := v.t.names.kept()
+	if v.number, v.numbered = names.numbers[v.Series]; !v.numbered { // a number never changes, but one may have been given
+		names, err := v.t.names.at(ctx, v.s)
+		if err != nil {
+			return err
+		}
+		v.number, v.numbered = names.numbers[v.Series]
 	}
-	if v.number, v.numbered = names.numbers[v.Series]; v.numbered {
+	if v.numbered {
 		all, err := v.t.sealsOf(ctx, v.s, v.Site)
 		if err != nil {
 			return err
@@ -73,6 +77,7 @@ func (v *view) look(ctx context.Context, from, to int32) error {
 			}
 		}
 	}
+	var err error
 	v.open, err = openOf(ctx, v.s, v.Site, from, to)
 	return err
 }

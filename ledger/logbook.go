@@ -44,27 +44,29 @@ type logSeries struct {
 // openOf returns what is in the log and counts, for each day of a site from ≤ day < to that the log has a row of or should have.
 func openOf(ctx context.Context, s session, site uptally.ID, from, to int32) (map[int32]openRow, error) {
 	open := map[int32]openRow{}
-	query := `SELECT day, batches, results, sum FROM open WHERE site = ? AND day >= ? AND day < ?`
-	err := eachRow(ctx, s, "table open", query, []any{int64(site), from, to}, func(scan func(...any) error) error {
-		var day int32
-		var sum int64
+	first := to // the first day with a row in log
+	query := `SELECT 0, day, batches, results, sum FROM open WHERE site = ? AND day >= ? AND day < ?
+		UNION ALL SELECT 1, (SELECT day FROM log WHERE site = ? AND day >= ? AND day < ? ORDER BY site, day LIMIT 1), 0, 0, 0`
+	args := []any{int64(site), from, to, int64(site), from, to}
+	err := eachRow(ctx, s, "tables open and log", query, args, func(scan func(...any) error) error {
+		var inLog, sum int64
+		var day sql.NullInt32
 		var o openRow
-		err := scan(&day, &o.n, &o.results, &sum)
-		o.sum = uint64(sum)
-		open[day] = o
+		err := scan(&inLog, &day, &o.n, &o.results, &sum)
+		switch o.sum = uint64(sum); {
+		case inLog == 0:
+			open[day.Int32] = o
+		case day.Valid:
+			first = day.Int32
+		}
 		return err
 	})
-	for err == nil && from < to {
-		var day int32
-		var found bool
-		query := `SELECT day FROM log WHERE site = ? AND day >= ? AND day < ? ORDER BY site, day LIMIT 1`
-		if found, err = oneRow(ctx, s, "table log", query, []any{int64(site), from, to}, &day); !found {
-			break
-		}
+	for day, found := first, first < to; err == nil && found; {
 		if _, counted := open[day]; !counted { // held rows only, or damage
 			open[day] = openRow{}
 		}
-		from = day + 1
+		query := `SELECT day FROM log WHERE site = ? AND day >= ? AND day < ? ORDER BY site, day LIMIT 1`
+		found, err = oneRow(ctx, s, "table log", query, []any{int64(site), day + 1, to}, &day)
 	}
 	return open, err
 }
