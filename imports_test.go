@@ -56,7 +56,7 @@ var testOnly = map[string][]string{
 	"ledger":        {"ledger/ledgertest", "ledger/postgrestest"},
 	"ledger/export": {"ledger/ledgertest"},
 	"probes/focus":  {"probes/schedule", "agreements"}, // the simulation: real slots, real accounts
-	"server":        {"ledger/ledgertest", "probes/agent/identity"},
+	"server":        {"ledger/ledgertest", "ledger/postgrestest", "probes/agent/identity"},
 	"statements":    {"ledger/ledgertest"},
 }
 

@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/ledger"
@@ -18,6 +20,8 @@ import (
 type AgentStore interface {
 	ledger.Admitter
 	Taken(ctx context.Context, agent, epoch uint64) ([][2]uint64, error)
+	// Reused returns the numbers, both ends included, under which the log has more than one batch.
+	Reused(ctx context.Context, d ledger.SiteDay, agent, epoch, from, to uint64) ([]uint64, error)
 }
 
 // AgentsOptions are what Agents needs.
@@ -58,6 +62,7 @@ type presence struct {
 	AgentState
 	twins
 	acknowledged map[delivery.ID]uint64 // the highest number of an epoch that is known to be in the ledger
+	told         time.Time              // when people heard of twins
 	renamed      time.Time              // when what this agent said last gave the ledger a new name
 }
 
@@ -151,12 +156,14 @@ func (a *Agents) present(who Agent, f func(*presence)) {
 
 // noticeTwin tells people, once an hour an agent.
 func (a *Agents) noticeTwin(who Agent, sign string) {
-	var again bool
+	tell := false
 	a.present(who, func(p *presence) {
 		p.Twins++
-		again = p.Twins%1_000 != 1
+		if now := a.o.Now(); now.Sub(p.told) >= time.Hour {
+			tell, p.told = true, now
+		}
 	})
-	if !again {
+	if tell {
 		a.o.Log.Error("two agents deliver under one identity", "agent", delivery.ID(who.ID).String(), "site", who.Site, "sign", sign)
 	}
 }
@@ -168,6 +175,9 @@ func (a *Agents) hello(ctx context.Context, who Agent, h delivery.Hello, r *deli
 	}
 	if len(h.Epochs) > mostEpochs {
 		return refusal{http.StatusBadRequest, fmt.Sprintf("got %d epochs, want at most %d", len(h.Epochs), mostEpochs)}
+	}
+	if len(h.Version) > 64 || strings.ContainsFunc(h.Version, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return refusal{http.StatusBadRequest, "got a version that is none, want at most 64 bytes of text"}
 	}
 	a.present(who, func(p *presence) { p.Version, p.Clock = h.Version, h.Clock })
 	for i, held := range h.Epochs {
@@ -243,7 +253,12 @@ func (a *Agents) remembers(ctx context.Context, who Agent, h delivery.Header, in
 
 // acknowledged notes that a batch is in the ledger.
 func (a *Agents) acknowledged(who Agent, n delivery.Numbered) {
-	a.present(who, func(p *presence) { p.acknowledged[n.Epoch] = max(p.acknowledged[n.Epoch], n.Seq) })
+	a.present(who, func(p *presence) {
+		if len(p.acknowledged) > memory { // an epoch a start: what is forgotten is asked of the ledger again
+			clear(p.acknowledged)
+		}
+		p.acknowledged[n.Epoch] = max(p.acknowledged[n.Epoch], n.Seq)
+	})
 }
 
 // forget believes nothing of what was known to be in the ledger.
@@ -259,7 +274,7 @@ func (a *Agents) forget() {
 func (a *Agents) batches(ctx context.Context, who Agent, h delivery.Header, batches [][]byte, r *delivery.Reply) error {
 	a.present(who, func(p *presence) { p.Clock = h.Clock })
 	a.epoch(who, h.Epoch)
-	verdicts, errs := make([]*delivery.Verdict, len(batches)), make([]error, len(batches))
+	verdicts, errs := make([]*verdict, len(batches)), make([]error, len(batches))
 	var wg sync.WaitGroup
 	room := make(chan struct{}, atOnce)
 	for i, data := range batches {
@@ -270,10 +285,12 @@ func (a *Agents) batches(ctx context.Context, who Agent, h delivery.Header, batc
 		})
 	}
 	wg.Wait()
+	verdicts = slices.DeleteFunc(verdicts, func(v *verdict) bool { return v == nil })
+	if err := a.reused(ctx, who, verdicts); err != nil {
+		return err
+	}
 	for _, v := range verdicts {
-		if v != nil {
-			r.Accepted = append(r.Accepted, *v)
-		}
+		r.Accepted = append(r.Accepted, v.Verdict)
 	}
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 && len(r.Accepted) == 0 {
 		return errs[i]
@@ -284,13 +301,20 @@ func (a *Agents) batches(ctx context.Context, who Agent, h delivery.Header, batc
 	return nil
 }
 
+// verdict is one with what it takes to look for another batch of its number.
+type verdict struct {
+	delivery.Verdict
+	day ledger.SiteDay // zero of a batch that was not stored
+	crc uint32
+}
+
 // batch stores one batch and says what became of it. An error means that the ledger could not store it.
-func (a *Agents) batch(ctx context.Context, who Agent, data []byte) (*delivery.Verdict, error) {
+func (a *Agents) batch(ctx context.Context, who Agent, data []byte) (*verdict, error) {
 	b, err := uptally.DecodeBatch(data)
 	if err != nil {
-		return a.unread(who, data, err), nil
+		return &verdict{Verdict: a.unread(who, data, err)}, nil
 	}
-	v := &delivery.Verdict{Epoch: delivery.ID(b.Epoch), Seq: b.Seq}
+	v := &verdict{Verdict: delivery.Verdict{Epoch: delivery.ID(b.Epoch), Seq: b.Seq}}
 	if b.Agent != who.ID || b.Site != uptally.IDOf(who.Site) {
 		v.Problem = delivery.Foreign
 		a.count(func(s *AgentsStats) { s.Foreign++ })
@@ -301,22 +325,59 @@ func (a *Agents) batch(ctx context.Context, who Agent, data []byte) (*delivery.V
 	if _, err := a.o.Intake.accept(ctx, b, data); err != nil {
 		return nil, err
 	}
-	n := delivery.Numbered{Epoch: v.Epoch, Seq: v.Seq}
-	crc, _ := uptally.CRC(data)
-	var reused bool
-	a.present(who, func(p *presence) { reused = p.reuses(n, crc) })
-	a.acknowledged(who, n)
-	if reused {
-		v.Problem = delivery.Reused
-		a.count(func(s *AgentsStats) { s.Reused++ })
-		a.noticeTwin(who, "two batches of one number")
-	}
+	v.day = ledger.SiteDay{Site: b.Site, Day: b.Day}
+	v.crc, _ = uptally.CRC(data)
+	a.acknowledged(who, delivery.Numbered{Epoch: v.Epoch, Seq: v.Seq})
 	return v, nil
 }
 
+// reused looks for other batches under the numbers of those that were stored: in the log, which all servers share, and among the
+// last that came here, which may be sealed meanwhile or lie in another day.
+func (a *Agents) reused(ctx context.Context, who Agent, verdicts []*verdict) error {
+	type group struct {
+		day   ledger.SiteDay
+		epoch delivery.ID
+	}
+	groups := map[group][2]uint64{}
+	for _, v := range verdicts {
+		if v.day == (ledger.SiteDay{}) {
+			continue
+		}
+		g := group{v.day, v.Epoch}
+		r, found := groups[g]
+		if !found {
+			r = [2]uint64{v.Seq, v.Seq}
+		}
+		groups[g] = [2]uint64{min(r[0], v.Seq), max(r[1], v.Seq)}
+		a.present(who, func(p *presence) {
+			if p.reuses(delivery.Numbered{Epoch: v.Epoch, Seq: v.Seq}, v.crc) {
+				v.Problem = delivery.Reused
+			}
+		})
+	}
+	for g, r := range groups {
+		numbers, err := a.o.Store.Reused(ctx, g.day, who.ID, uint64(g.epoch), r[0], r[1])
+		if err != nil {
+			return err
+		}
+		for _, v := range verdicts {
+			if v.day == g.day && v.Epoch == g.epoch && slices.Contains(numbers, v.Seq) {
+				v.Problem = delivery.Reused
+			}
+		}
+	}
+	for _, v := range verdicts {
+		if v.Problem == delivery.Reused {
+			a.count(func(s *AgentsStats) { s.Reused++ })
+			a.noticeTwin(who, "two batches of one number")
+		}
+	}
+	return nil
+}
+
 // unread is the verdict on bytes that are no batch. They may still tell their number, which is all that the agent needs.
-func (a *Agents) unread(who Agent, data []byte, err error) *delivery.Verdict {
-	v := &delivery.Verdict{Problem: delivery.Damaged}
+func (a *Agents) unread(who Agent, data []byte, err error) delivery.Verdict {
+	v := delivery.Verdict{Problem: delivery.Damaged}
 	if _, sound := uptally.CRC(data); sound {
 		v.Problem = delivery.Newer
 	}

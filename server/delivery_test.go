@@ -138,6 +138,14 @@ func TestTwins(t *testing.T) {
 			t.Errorf("got %d batches stored and %d signs, want both kept and 1", n, twins(h))
 		}
 	})
+	t.Run("two batches of one number, at a server that was started anew", func(t *testing.T) {
+		h, a := begin(t)
+		a.deliver(delivery.Header{Epoch: 7}, a.batch(7, 1), a.batch(7, 2))
+		h.start(h.store)
+		other := a.batch(7, 2, func(b *uptally.Batch) { b.Results[0].RTT++ })
+		reply, _, _ := a.deliver(delivery.Header{Epoch: 7}, a.batch(7, 1), other, a.batch(7, 3))
+		same(t, []delivery.Verdict{{Epoch: 7, Seq: 1}, {Epoch: 7, Seq: 2, Problem: delivery.Reused}, {Epoch: 7, Seq: 3}}, reply.Accepted)
+	})
 	t.Run("later numbers than it gave", func(t *testing.T) {
 		h, a := begin(t)
 		a.deliver(delivery.Header{Epoch: 7}, a.batch(7, 5))

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,14 +27,22 @@ import (
 	"github.com/uptally/uptally/server"
 )
 
-// hall is a server for agents over a ledger in memory, on a port of loopback, at the start of ledgertest's day.
+// depot is a ledger of any engine.
+type depot interface {
+	ledger.Store
+	server.AgentStore
+}
+
+// hall is a server for agents on a port of loopback, at the start of ledgertest's day.
 type hall struct {
 	t      *testing.T
-	store  *ledger.Memory
+	store  depot
 	agents *server.Agents
 	ca     *server.Authority // nil: bearer tokens
 	url    string
 	log    *lines
+
+	handler atomic.Pointer[server.Agents] // agents, as it is served
 
 	mu  sync.Mutex
 	now time.Time
@@ -72,22 +81,29 @@ func (h *hall) pass(d time.Duration) {
 // newHall starts one. Certificates bear the machine's time, so that with them the hall's clock begins there.
 func newHall(t *testing.T, withTLS bool) *hall {
 	t.Helper()
-	h := &hall{t: t, store: &ledger.Memory{}, log: &lines{}, now: time.UnixMilli(ledgertest.Start)}
-	if withTLS {
-		h.now = time.Now()
-		var err error
-		if h.ca, err = server.OpenAuthority(t.TempDir()); err != nil {
-			t.Fatal(err)
-		}
+	if !withTLS {
+		return hallOver(t, &ledger.Memory{}, nil, time.UnixMilli(ledgertest.Start))
 	}
+	ca, err := server.OpenAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hallOver(t, &ledger.Memory{}, ca, time.Now())
+}
+
+// hallOver starts one over a ledger.
+func hallOver(t *testing.T, store depot, ca *server.Authority, now time.Time) *hall {
+	t.Helper()
+	h := &hall{t: t, store: store, ca: ca, log: &lines{}, now: now}
 	h.start(h.store)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := h.agents.Server()
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.handler.Load().ServeHTTP(w, r) })
 	h.url = "http://" + l.Addr().String()
-	if withTLS {
+	if ca != nil {
 		l = tls.NewListener(l, h.ca.TLS([]string{"127.0.0.1"}))
 		h.url = "https://" + l.Addr().String()
 	}
@@ -100,11 +116,8 @@ func newHall(t *testing.T, withTLS bool) *hall {
 	return h
 }
 
-// start makes the handler over a store and its intake.
-func (h *hall) start(store interface {
-	server.AgentStore
-	server.Appender
-}) {
+// start makes the handler over a store and its intake, or another one as after a new start of the process.
+func (h *hall) start(store depot) {
 	h.t.Helper()
 	log := slog.New(slog.NewTextHandler(h.log, nil))
 	in := server.New(server.Options{
@@ -119,6 +132,7 @@ func (h *hall) start(store interface {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.handler.Store(h.agents)
 	h.t.Cleanup(in.Close)
 }
 

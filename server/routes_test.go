@@ -198,6 +198,7 @@ func TestHostileBodies(t *testing.T) {
 		{"JSON cut", "/agent/hello", []byte(`{"site":`), 400, "got a body that is not the JSON of this request"},
 		{"two documents", "/agent/hello", []byte(`{} {}`), 400, "got a body that is not the JSON of this request"},
 		{"deep", "/agent/hello", bytes.Repeat([]byte(`[`), 100_000), 400, "got a body that is not the JSON of this request"},
+		{"a line's end in the version", "/agent/hello", []byte(`{"site":"fra1","version":"1\nlevel=INFO"}`), 400, "got a version that is none, want at most 64 bytes of text"},
 		{"5,001 epochs", "/agent/hello", []byte(`{"site":"fra1","epochs":[` + strings.Repeat(`{},`, 5_000) + `{}]}`), 400, "got 5001 epochs, want at most 5000"},
 	} {
 		r, text := a.do("POST", c.path, c.body)
