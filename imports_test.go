@@ -47,6 +47,7 @@ var rooms = []room{
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
 	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "probes/agent/identity", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/delivery", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
+	{"cmd/uptally/simulator", []string{"", "probes/schedule", "probes/focus", "agreements", "ledger", "ledger/delivery", "server"}, "a made-up world about the real deciding parts; no program imports it"},
 }
 
 // testOnly is what tests may import besides.

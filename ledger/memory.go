@@ -31,6 +31,24 @@ type Memory struct {
 	incarnation uint64
 }
 
+// Clone returns a store that holds the same, such as a backup does. What both hold is shared, which neither changes.
+func (m *Memory) Clone() *Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &Memory{
+		log: maps.Clone(m.log), folded: maps.Clone(m.folded), revs: maps.Clone(m.revs), final: maps.Clone(m.final), taken: maps.Clone(m.taken),
+		reseals: slices.Clone(m.reseals), drops: slices.Clone(m.drops), plans: slices.Clone(m.plans), names: maps.Clone(m.names), entries: slices.Clone(m.entries),
+		admissions: slices.Clone(m.admissions), incarnation: m.incarnation,
+	}
+	for k, numbers := range c.taken {
+		c.taken[k] = maps.Clone(numbers)
+	}
+	for k, rs := range c.folded {
+		c.folded[k] = slices.Clip(rs)
+	}
+	return c
+}
+
 func keyOf(in Incoming) BatchKey {
 	b := in.Batch
 	crc, _ := uptally.CRC(in.Data)

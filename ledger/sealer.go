@@ -77,6 +77,28 @@ func NewSealer(o SealerOptions) *Sealer {
 	return s
 }
 
+// SealTurns is a Sealer without a goroutine and a clock of its own: simulations and tests say what time it is.
+type SealTurns struct{ s *Sealer }
+
+// NewSealTurns returns one that begins at an instant, in milliseconds UTC.
+func NewSealTurns(o SealerOptions, now int64) *SealTurns {
+	return &SealTurns{&Sealer{o: o, core: newSealCore(o.Server, now)}}
+}
+
+// Turn does all that is due at an instant and returns the one at which it wants to be called again.
+func (t *SealTurns) Turn(ctx context.Context, now int64) (next int64) {
+	for ev := (sealEvent{}); ; {
+		switch act := t.s.core.Step(now, ev); act.what {
+		case sealList:
+			ev = t.s.list(ctx)
+		case sealDay:
+			ev = t.s.seal(ctx, act, now)
+		default:
+			return t.s.core.Next()
+		}
+	}
+}
+
 func nowMillis() int64 { return time.Now().UnixMilli() }
 
 // Ask has everything that is over sealed at once, late results too, what has failed before included. It does not wait.
@@ -116,7 +138,7 @@ func (s *Sealer) run(ctx, work context.Context) {
 		case sealList:
 			ev = s.list(work)
 		case sealDay:
-			ev = s.seal(work, act)
+			ev = s.seal(work, act, nowMillis())
 		default:
 			ev = s.wait(ctx)
 		}
@@ -145,14 +167,14 @@ func (s *Sealer) list(ctx context.Context) sealEvent {
 	return sealEvent{what: sealListed, open: open}
 }
 
-// seal seals a day and reports it.
-func (s *Sealer) seal(ctx context.Context, act sealAction) sealEvent {
+// seal seals a day at an instant and reports it.
+func (s *Sealer) seal(ctx context.Context, act sealAction, at int64) sealEvent {
 	open := s.core.days[act.SiteDay].open
 	r := SealReport{SiteDay: act.SiteDay, Final: act.final, Again: open.Final, Results: open.Results}
 	begin := time.Now()
-	done, err := SealDay(ctx, s.o.Store, act.SiteDay, begin.UnixMilli(), act.final)
+	done, err := SealDay(ctx, s.o.Store, act.SiteDay, at, act.final)
 	if err == nil && done && open.Final {
-		r.Late, err = s.late(ctx, act.SiteDay, begin.UnixMilli())
+		r.Late, err = s.late(ctx, act.SiteDay, at)
 	}
 	r.Took, r.Err = time.Since(begin), err
 	s.count(func(st *SealerStats) { st.Took += r.Took })

@@ -130,11 +130,14 @@ func (in *Intake) accept(ctx context.Context, b uptally.Batch, data []byte) (Rec
 	}
 }
 
-// judge says why a batch cannot be counted now, or nothing.
-func (in *Intake) judge(b uptally.Batch) string {
-	latest := in.o.Now() + MaxAhead
+func (in *Intake) judge(b uptally.Batch) string { return Judge(b, in.o.Known, in.o.Now()) }
+
+// Judge says in words why a batch cannot be counted at the instant now, in milliseconds UTC, or nothing where it counts. known is as in
+// Options.
+func Judge(b uptally.Batch, known func(check, site uptally.ID) bool, now int64) string {
+	latest := now + MaxAhead
 	for i, r := range b.Results {
-		if (i == 0 || b.Results[i-1].Check != r.Check) && !in.o.Known(r.Check, b.Site) {
+		if (i == 0 || b.Results[i-1].Check != r.Check) && !known(r.Check, b.Site) {
 			return fmt.Sprintf("check %v at site %v was never planned here", r.Check, b.Site)
 		}
 		if r.SentAt() > latest {

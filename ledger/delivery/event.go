@@ -86,14 +86,22 @@ const (
 	Send
 	// Mark notes Action.Numbers as acknowledged, now.
 	Mark
-	// Unmark clears the marks of the epoch Action.Epoch where Action.Ranges has not the number, and tells them as Pending.
+	// Unmark clears the marks of the epoch Action.Epoch where Action.Ranges has not the number, and tells those as Pending. Where
+	// Action.At is not 0 the marks that stay are of that instant from now on: a ledger that was restored has only then shown that it has them.
 	Unmark
 	// Reread reads Action.Numbers once more; what cannot be read is told as Unreadable.
 	Reread
-	// BeginEpoch begins a new epoch with the next append: somebody else gives numbers of the present one.
+	// BeginEpoch begins a new epoch with the next append: somebody else gives numbers of the epoch Action.Epoch.
 	BeginEpoch
+	// Reissue appends the results of Action.Numbers once more, under the next numbers, and notes the old ones as acknowledged, in one
+	// transaction; the new batches are told as Pending. A number that two batches have does not tell a restored ledger's agents
+	// which of the two it lacks.
+	Reissue
 	// Renew has the identity renewed.
 	Renew
+	// Trim may delete batches that were acknowledged a keeping time before Action.At. It is asked for when a reply has shown that the
+	// ledger is still the one that has them, and never otherwise, so that an agent that nobody answers keeps everything.
+	Trim
 )
 
 // Action is one thing to do. Of its fields those count that the deed names.
@@ -104,4 +112,5 @@ type Action struct {
 	Epoch   uint64
 	Ranges  Ranges
 	Lost    []Held
+	At      int64
 }

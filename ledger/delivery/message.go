@@ -24,11 +24,30 @@ type Hello struct {
 // Held is an epoch of a spool.
 type Held struct {
 	Epoch ID `json:"epoch"`
-	// First and Last are the numbers in the spool; Last is also the highest that was given. Both are 0 where none was.
+	// First is the first number in the spool, 0 where none is left. Last is the last one that was given, 0 where none was; of an
+	// epoch before the present one, the last that is in the spool.
 	First uint64 `json:"first"`
 	Last  uint64 `json:"last"`
-	// Lost are numbers that the spool had and cannot read any more.
+	// Lost are the numbers from First to Last that the spool cannot give: damaged, or deleted after they were acknowledged.
 	Lost Ranges `json:"lost,omitempty"`
+}
+
+// Gone returns the numbers that are lost for good as far as this spool is concerned: up to Last, or to the last that the ledger took where
+// that is higher, those that neither the spool nor the ledger has. An epoch of the agent that a hello does not name is one whose
+// First and Last are 0. What another copy of the spool still delivers is taken later, and lost no more.
+func (h Held) Gone(taken Ranges) Ranges {
+	last := h.Last
+	if n := len(taken); n > 0 {
+		last = max(last, taken[n-1].To)
+	}
+	if last == 0 {
+		return nil
+	}
+	gone := Ranges{{1, last}}.Without(taken)
+	if h.First > 0 {
+		gone = gone.Without(Ranges{{h.First, h.Last}}.Without(h.Lost))
+	}
+	return gone
 }
 
 // Clock is what an agent knows of its clock, in microseconds.
@@ -73,8 +92,9 @@ const (
 	Damaged Problem = "damaged"
 	// Foreign: it names another agent than the one that sent it. It was not stored.
 	Foreign Problem = "foreign"
-	// Reused: the ledger has another batch of that number. Both are stored; the agent begins a new epoch, since somebody else
-	// gives its numbers too.
+	// Reused: the ledger had another batch of that number when it stored this one, which is asked in the same transaction and not
+	// of what the server remembers. Both are stored; the agent begins a new epoch, since somebody else gives its numbers too, and
+	// appends the batch again.
 	Reused Problem = "reused"
 	// Newer: its bytes are whole, and of a form that this server does not know. It was not stored; a newer server takes it.
 	Newer Problem = "newer"

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -55,6 +56,52 @@ func (rs Ranges) Add(seq uint64) Ranges {
 		return rs
 	}
 	return slices.Insert(rs, i, Range{seq, seq})
+}
+
+// Union returns the numbers that lie in rs or in others; both stay as they are.
+func (rs Ranges) Union(others Ranges) Ranges {
+	all := slices.Concat(rs, others)
+	slices.SortFunc(all, func(a, b Range) int { return cmp.Compare(a.From, b.From) })
+	joined := all[:0]
+	for _, r := range all {
+		if n := len(joined); n > 0 && r.From <= joined[n-1].To+1 {
+			joined[n-1].To = max(joined[n-1].To, r.To)
+			continue
+		}
+		joined = append(joined, r)
+	}
+	return joined
+}
+
+// Without returns the numbers of rs that do not lie in others; both stay as they are.
+func (rs Ranges) Without(others Ranges) Ranges {
+	var left Ranges
+	for _, r := range rs {
+		for _, o := range others {
+			if o.To < r.From || o.From > r.To {
+				continue
+			}
+			if o.From > r.From {
+				left = append(left, Range{r.From, o.From - 1})
+			}
+			if r.From = o.To + 1; r.From == 0 || r.From > r.To {
+				r.From, r.To = 1, 0
+				break
+			}
+		}
+		if r.From <= r.To {
+			left = append(left, r)
+		}
+	}
+	return left
+}
+
+// Len returns how many numbers there are.
+func (rs Ranges) Len() (n uint64) {
+	for _, r := range rs {
+		n += r.To - r.From + 1
+	}
+	return n
 }
 
 // ID is a random or given number of 64 bits; in JSON it is sixteen hexadecimal digits, since JSON's numbers are no integers.

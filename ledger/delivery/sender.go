@@ -18,6 +18,8 @@ const (
 	refused = 300_000
 	// fill is how much is put into a request: as much as fits even if nothing can be compressed.
 	fill = MaxRequest - 64<<10
+	// trimEvery is how often what was acknowledged long ago is deleted.
+	trimEvery = 30_000
 	// Never is the instant of nothing.
 	Never = math.MaxInt64
 )
@@ -33,6 +35,8 @@ type Sender struct {
 	lane        [lanes]laneState
 	spoke       int64 // when the last request was answered or began
 	denied      bool
+	trimmed     int64 // when Trim was asked for last
+	newest      [lanes]Number
 
 	queue []waiting // in order of appending; done ones go when they reach the front
 	at    map[Number]int64
@@ -67,6 +71,19 @@ func NewSender(now int64, incarnation uint64, random func(n int64) int64) *Sende
 
 // Incarnation returns the one under which acknowledgements count.
 func (s *Sender) Incarnation() uint64 { return uint64(s.incarnation) }
+
+// Acknowledged returns what each lane had acknowledged last since the start: what every request names, so that a ledger that was
+// set back without a word is found out. A lane's requests follow one another, so a ledger that has its newest batch has them
+// all; of two lanes one alone would not do.
+func (s *Sender) Acknowledged() []Number {
+	var all []Number
+	for _, n := range s.newest {
+		if n != (Number{}) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
 
 // Waiting returns how many batches are not acknowledged, and when the oldest was appended, Never for none.
 func (s *Sender) Waiting() (n int, oldest int64) {
@@ -210,32 +227,45 @@ func (s *Sender) answer(l Lane, r Reply, acts []Action) []Action {
 		s.known = false
 		return acts
 	}
-	acts, bad := s.verdicts(r.Accepted, sent, acts)
+	acts, bad := s.verdicts(l, r.Accepted, sent, acts)
 	if bad || r.RetryAfter > 0 {
 		s.wait(l, r.RetryAfter)
 	} else {
 		s.lane[l].failures, s.lane[l].notBefore = 0, s.now
 		s.lane[l].fill = min(2*s.lane[l].fill, fill)
 	}
+	if s.now >= s.trimmed+trimEvery {
+		s.trimmed = s.now
+		acts = append(acts, Action{Deed: Trim, At: s.now})
+	}
 	return acts
 }
 
 // greeted takes the reply to a hello.
 func (s *Sender) greeted(r Reply, acts []Action) []Action {
+	since := int64(0)
+	if r.Incarnation != s.incarnation {
+		since = s.now
+	}
 	s.incarnation, s.known, s.unsaid = r.Incarnation, true, false
+	for l, n := range s.newest {
+		if !slices.ContainsFunc(r.Taken, func(t Taken) bool { return uint64(t.Epoch) == n.Epoch && t.Ranges.Has(n.Seq) }) {
+			s.newest[l] = Number{} // it waits again
+		}
+	}
 	s.lane[Talk].failures, s.lane[Talk].notBefore = 0, s.now
 	for l := Backlog; l < lanes; l++ {
 		s.lane[l].failures, s.lane[l].notBefore = 0, s.now+r.RetryAfter
 	}
 	for _, t := range r.Taken {
-		acts = append(acts, Action{Deed: Unmark, Epoch: uint64(t.Epoch), Ranges: t.Ranges})
+		acts = append(acts, Action{Deed: Unmark, Epoch: uint64(t.Epoch), Ranges: t.Ranges, At: since})
 	}
 	return acts
 }
 
 // verdicts believes only what was asked.
-func (s *Sender) verdicts(vs []Verdict, sent []Number, acts []Action) (_ []Action, bad bool) {
-	var mark, reread []Number
+func (s *Sender) verdicts(l Lane, vs []Verdict, sent []Number, acts []Action) (_ []Action, bad bool) {
+	var mark, reread, reissue []Number
 	for _, v := range vs {
 		n := Number{uint64(v.Epoch), v.Seq}
 		if !slices.Contains(sent, n) {
@@ -245,7 +275,7 @@ func (s *Sender) verdicts(vs []Verdict, sent []Number, acts []Action) (_ []Actio
 		case "":
 			mark = append(mark, n)
 		case Reused:
-			mark = append(mark, n)
+			reissue = append(reissue, n)
 			acts = append(acts, Action{Deed: BeginEpoch, Epoch: n.Epoch})
 		case Damaged:
 			reread = append(reread, n)
@@ -254,16 +284,20 @@ func (s *Sender) verdicts(vs []Verdict, sent []Number, acts []Action) (_ []Actio
 			bad = true
 		}
 	}
-	for _, n := range mark {
+	for _, n := range slices.Concat(mark, reissue) {
 		s.remove(n)
 	}
+	if len(reissue) > 0 {
+		acts = append(acts, Action{Deed: Reissue, Numbers: reissue})
+	}
 	if len(mark) > 0 {
+		s.newest[l] = mark[len(mark)-1]
 		acts = append(acts, Action{Deed: Mark, Numbers: mark})
 	}
 	if len(reread) > 0 {
 		acts = append(acts, Action{Deed: Reread, Numbers: reread})
 	}
-	return acts, bad || len(mark) < len(sent)
+	return acts, bad || len(mark)+len(reissue) < len(sent)
 }
 
 func (s *Sender) fail(l Lane, f Failure, retryAfter int64, acts []Action) []Action {
