@@ -35,12 +35,13 @@ type depot interface {
 
 // hall is a server for agents on a port of loopback, at the start of ledgertest's day.
 type hall struct {
-	t      *testing.T
-	store  depot
-	agents *server.Agents
-	ca     *server.Authority // nil: bearer tokens
-	url    string
-	log    *lines
+	t       testing.TB
+	store   depot
+	agents  *server.Agents
+	ca      *server.Authority // nil: bearer tokens
+	url     string
+	log     *lines
+	framing *delivery.Framing
 
 	handler atomic.Pointer[server.Agents] // agents, as it is served
 
@@ -92,9 +93,9 @@ func newHall(t *testing.T, withTLS bool) *hall {
 }
 
 // hallOver starts one over a ledger.
-func hallOver(t *testing.T, store depot, ca *server.Authority, now time.Time) *hall {
+func hallOver(t testing.TB, store depot, ca *server.Authority, now time.Time) *hall {
 	t.Helper()
-	h := &hall{t: t, store: store, ca: ca, log: &lines{}, now: now}
+	h := &hall{t: t, store: store, ca: ca, log: &lines{}, framing: delivery.NewFraming(), now: now}
 	h.start(h.store)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -283,7 +284,7 @@ func (m *member) batch(epoch, seq uint64, change ...func(*uptally.Batch)) []byte
 // deliver sends batches.
 func (m *member) deliver(h delivery.Header, batches ...[]byte) (reply delivery.Reply, code int, text string) {
 	m.t.Helper()
-	data, err := delivery.NewFraming().Append(nil, h, batches)
+	data, err := m.framing.Append(nil, h, batches)
 	if err != nil {
 		m.t.Fatal(err)
 	}
