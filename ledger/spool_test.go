@@ -180,6 +180,32 @@ func TestSpoolUnmark(t *testing.T) {
 	openShelf(t, dir, ledger.SpoolOptions{}).wantPending(all[1], all[2], all[4], all[5])
 }
 
+// A restored ledger that has a batch starts its keeping time anew, whether or not the process starts again.
+func TestSpoolConfirm(t *testing.T) {
+	dir := t.TempDir()
+	s := openShelf(t, dir, ledger.SpoolOptions{Keep: time.Hour})
+	s.Mark([]ledger.Number{s.append(1, nil).Number}, s.now)
+	waits := s.append(1, nil)
+	s.now += 59 * 60_000
+	s.Confirm(waits.Epoch, s.now)
+	s.trim()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openShelf(t, dir, ledger.SpoolOptions{Keep: time.Hour})
+	for _, c := range []struct {
+		after int64
+		want  uint64
+	}{{59 * 60_000, 1}, {60*60_000 + 60_000, 2}} {
+		s.now = ledgertest.Start + 59*60_000 + c.after
+		s.trim()
+		if got := s.Epochs()[0].First; got != c.want {
+			t.Errorf("%d ms after the confirmation: got first batch %d, want %d", c.after, got, c.want)
+		}
+	}
+	s.wantPending(waits.Number)
+}
+
 // The server's incarnation is kept.
 func TestSpoolIncarnation(t *testing.T) {
 	dir := t.TempDir()

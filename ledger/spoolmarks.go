@@ -43,6 +43,18 @@ func (s *Spool) Unmark(epoch uint64, taken [][2]uint64) []Spooled {
 	return again
 }
 
+// Confirm lets the batches of an epoch that are acknowledged be acknowledged at an instant, from which their keeping time counts
+// anew: a ledger that was restored has them only since it said so, and may be restored once more.
+func (s *Spool) Confirm(epoch uint64, at int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := s.index.start(epoch); i < len(s.index.rows) && s.index.rows[i].Epoch == epoch; i++ {
+		if r := s.index.rows[i]; r.acked != 0 && !r.lost {
+			s.mark(i, max(at, r.At, 1))
+		}
+	}
+}
+
 func (s *Spool) mark(i int, at int64) {
 	s.marks[s.index.rows[i].id] = at
 	s.index.set(i, func(r *spoolRow) { r.acked = at })

@@ -21,6 +21,9 @@ type Spool interface {
 	Append(ctx context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error)
 	// AppendReserve is Append for the slots that were missed because the error of Append is ledger.ErrSpoolFull.
 	AppendReserve(ctx context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error)
+	// BeginEpoch lets the next append begin another epoch. It is called before the first append after a pause, since a machine
+	// that was suspended may have been copied, or set back to a snapshot, and would give numbers once more.
+	BeginEpoch()
 }
 
 // Options are what New takes. Probe and Append, or Spool in its place, must be given.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,27 @@ func TestWakeFarTooLateIsAPause(t *testing.T) {
 		}
 		if st := a.Stats(); st.Pauses != 1 || st.PausedMillis < 20_000 || st.PausedMillis > 21_001 || st.Missed[uptally.Paused] != 22 {
 			t.Errorf("got %d pauses of %d ms, want one of about 20 s", st.Pauses, st.PausedMillis)
+		}
+	})
+}
+
+// A machine that did not run may have been copied meanwhile: after a pause numbers are those of another epoch.
+func TestPauseBeginsAnEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spool, held := &narrow{}, false
+		a, _ := ten(t, 0, &shelf{t: t}, Options{Spool: spool, Observe: func(r uptally.Result) {
+			if !held && r.At%60_000 == 25_000 {
+				held = true
+				<-time.After(20*time.Second + time.Millisecond)
+			}
+		}})
+		runFor(t, a, time.Minute+time.Millisecond)
+		var epochs []uint64
+		for _, b := range spool.batches {
+			epochs = append(epochs, b.Epoch)
+		}
+		if epochs = slices.Compact(epochs); !slices.Equal(epochs, []uint64{8, 9}) {
+			t.Errorf("got epochs %v, want 8, then 9", epochs)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/uptally/uptally"
@@ -36,6 +37,8 @@ type committer struct {
 	wake    chan struct{} // something is new
 	closing chan struct{} // closed when no more results come
 	done    chan struct{} // closed when run is over
+
+	paused atomic.Bool // the process did not run for a while
 
 	mu      sync.Mutex
 	loads   []*load // in the order of their first results
@@ -183,6 +186,9 @@ func (c *committer) commit(ctx context.Context, l *load) {
 func (c *committer) store(ctx context.Context, l *load) error {
 	if c.spool == nil {
 		return c.append(ctx, c.frame(ledger.Number{Epoch: c.epoch, Seq: c.seq}, l))
+	}
+	if c.paused.Swap(false) {
+		c.spool.BeginEpoch()
 	}
 	_, err := c.spool.Append(ctx, func(n ledger.Number) []byte { return c.frame(n, l) })
 	return err

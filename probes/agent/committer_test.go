@@ -132,9 +132,12 @@ func pass(d time.Duration) {
 type narrow struct {
 	full    bool
 	room    int
+	epoch   uint64 // 8 and on
 	seq     uint64
 	batches []uptally.Batch
 }
+
+func (s *narrow) BeginEpoch() { s.epoch, s.seq = s.epoch+1, 0 }
 
 func (s *narrow) Append(_ context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error) {
 	if s.full {
@@ -153,7 +156,7 @@ func (s *narrow) AppendReserve(_ context.Context, frame func(ledger.Number) []by
 
 func (s *narrow) take(frame func(ledger.Number) []byte) (ledger.Spooled, error) {
 	s.seq++
-	b, err := uptally.DecodeBatch(frame(ledger.Number{Epoch: 8, Seq: s.seq}))
+	b, err := uptally.DecodeBatch(frame(ledger.Number{Epoch: 8 + s.epoch, Seq: s.seq}))
 	s.batches = append(s.batches, b)
 	return ledger.Spooled{}, err
 }

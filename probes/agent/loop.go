@@ -111,6 +111,7 @@ func (a *Agent) turn() {
 		l.pausedTo = l.now
 		a.opts.Log.Warn("paused", "site", a.opts.Site, "from_ms", last, "to_ms", l.now)
 		a.counts.pause(l.now - last)
+		a.committer.paused.Store(true)
 		a.step(schedule.Paused(last))
 		if a.isolation != nil {
 			a.isolation.paused(l.now)

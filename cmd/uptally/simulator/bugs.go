@@ -58,7 +58,7 @@ var bugNames = [bugs]string{
 	PauseUnnoticed:     "a suspended agent does not notice",
 	NothingRemembered:  "nobody remembers what was acknowledged",
 	MarksStayOld:       "a restored ledger's confirmation does not count anew",
-	GapsByHello:        "only numbers that a hello names can be missing",
+	GapsByHello:        "only numbers that a hello misses are missing",
 }
 
 // String says what is wrong.

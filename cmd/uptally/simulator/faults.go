@@ -99,7 +99,7 @@ var faults = []fault{
 		m.restartIn(w.between(0, minute))
 		return m.index, 0
 	}},
-	{"restore of a backup", 40 * minute, func(w *World) (int, int64) { return theServer, w.restoreSome(true) }},
+	{"restore of a backup", 25 * minute, func(w *World) (int, int64) { return theServer, w.restoreSome(true) }},
 	{"ledger set back without a word", 60 * minute, func(w *World) (int, int64) { return theServer, w.restoreSome(false) }},
 	{"rollback of the agent's disk", 40 * minute, func(w *World) (int, int64) {
 		m := w.some()

@@ -232,7 +232,7 @@ func (w *World) judgeGaps() {
 	}
 	for _, e := range order {
 		taken := w.server.taken(e[0], e[1])
-		reported := w.server.disk.gone[e].Without(taken)
+		reported := w.server.missing(e[0], e[1])
 		missing := given[e].Without(taken)
 		if invented := reported.Without(missing); len(invented) > 0 {
 			w.violate("I6", fmt.Sprintf("epoch %016x: %v are reported as missing and never were", e[1], invented), [2]uint64{e[1], invented[0].From})

@@ -127,34 +127,22 @@ func (c *center) newReply() delivery.Reply {
 func (c *center) hello(r *request) {
 	reply := c.newReply()
 	c.w.told("hello", r.from.index, c.disk.incarnation, uint64(len(r.hello.Epochs)))
-	epochs := slices.Clone(r.hello.Epochs)
-	for _, e := range c.epochs(r.agent) {
-		if c.w.bug != GapsByHello && !slices.ContainsFunc(epochs, func(h delivery.Held) bool { return uint64(h.Epoch) == e }) {
-			epochs = append(epochs, delivery.Held{Epoch: delivery.ID(e)})
-		}
-	}
-	for _, h := range epochs {
+	for _, h := range r.hello.Epochs {
 		taken := c.taken(r.agent, uint64(h.Epoch))
 		reply.Taken = append(reply.Taken, delivery.Taken{Epoch: h.Epoch, Ranges: taken})
 		key := [2]uint64{r.agent, uint64(h.Epoch)}
-		upTo := taken
-		if c.w.bug == GapsByHello {
-			upTo = delivery.Ranges{{From: 1, To: h.Last}}.Without(delivery.Ranges{{From: 1, To: h.Last}}.Without(taken))
-		}
-		c.disk.gone[key] = c.disk.gone[key].Union(h.Gone(upTo))
+		c.disk.gone[key] = c.disk.gone[key].Union(h.Gone(taken))
 	}
 	c.w.reply(r, reply)
 }
 
-// epochs are those of an agent that the ledger has batches of, in no order that matters.
-func (c *center) epochs(agent uint64) []uint64 {
-	found := map[uint64]bool{}
-	for k := range c.disk.log {
-		if k[0] == agent {
-			found[k[1]] = true
-		}
+// missing are the numbers of an epoch that the server reports: what a hello could not give any more, and the holes in what was taken.
+func (c *center) missing(agent, epoch uint64) delivery.Ranges {
+	taken, told := c.taken(agent, epoch), c.disk.gone[[2]uint64{agent, epoch}]
+	if n := len(taken); n > 0 && c.w.bug != GapsByHello {
+		told = told.Union(delivery.Ranges{{From: 1, To: taken[n-1].To}})
 	}
-	return slices.Sorted(maps.Keys(found))
+	return told.Without(taken)
 }
 
 func (c *center) taken(agent, epoch uint64) delivery.Ranges {
