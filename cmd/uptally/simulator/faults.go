@@ -100,6 +100,7 @@ var faults = []fault{
 		return m.index, 0
 	}},
 	{"restore of a backup", 25 * minute, func(w *World) (int, int64) { return theServer, w.restoreSome(true) }},
+	{"restore, and another one of before, and one of between", 60 * minute, func(w *World) (int, int64) { return theServer, w.restoreToAndFro() }},
 	{"ledger set back without a word", 60 * minute, func(w *World) (int, int64) { return theServer, w.restoreSome(false) }},
 	{"rollback of the agent's disk", 40 * minute, func(w *World) (int, int64) {
 		m := w.some()
@@ -226,6 +227,27 @@ func (w *World) restoreSome(told bool) int64 {
 	}
 	w.server.restore(a, told)
 	return w.now - a.at
+}
+
+// restoreToAndFro puts an old backup back, soon a newer one of before that, and later one of between, which lacks what the other has.
+func (w *World) restoreToAndFro() int64 {
+	c := w.server
+	if n := len(c.backups); n < 2 || w.forked || c.down || w.now-c.backups[n-2].at >= w.keep {
+		return 0
+	}
+	w.restored = true
+	newer := c.backups[len(c.backups)-1]
+	c.restore(c.backups[len(c.backups)-2], true)
+	w.after(minute, func() {
+		between := c.disk.clone(w.now)
+		c.restore(newer, true)
+		w.after(w.keep*9/10, func() {
+			if !w.forked && w.now < w.calm {
+				c.restore(between, true)
+			}
+		})
+	})
+	return minute + w.keep*9/10
 }
 
 // allRemember says that each process has had something acknowledged since it started: before that it knows no batch that a ledger which was
