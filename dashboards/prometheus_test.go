@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -75,14 +76,17 @@ func startPrometheus(t *testing.T, target string) *prometheus {
 }
 
 // freeAddress is one on loopback that nobody listened on a moment ago.
+// Its port lies below those that the kernel gives to outgoing connections, of which other tests make many meanwhile.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("got no free port below 32000")
+	return ""
 }
 
 // waitForScrapes polls until n scrapes are stored that Prometheus could parse (up is 1).

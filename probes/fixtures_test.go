@@ -10,8 +10,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
+	free "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -202,14 +204,17 @@ func afterRequest(text string) func(net.Conn) {
 }
 
 // refusedAddress is a loopback address where nothing listens.
+// Its port lies below those that the kernel gives to outgoing connections, of which other tests make many meanwhile.
 func refusedAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+free.IntN(20_000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("got no free port below 32000")
+	return ""
 }
 
 // swallowing is a listener whose queue is full: the kernel drops further connection requests without an answer.
