@@ -217,7 +217,7 @@ func (w *World) restoreSome(told bool) int64 {
 		return 0
 	}
 	w.restored = true
-	young := slices.DeleteFunc(slices.Clone(w.server.backups), func(a archive) bool { return w.now-a.at >= w.keep })
+	young := slices.DeleteFunc(slices.Clone(w.server.backups), func(a archive) bool { return w.now-a.at >= w.keep || !told && a.at < w.server.line })
 	if len(young) == 0 {
 		return 0
 	}

@@ -17,6 +17,7 @@ type center struct {
 	disk        archive
 	down        bool
 	born        int
+	line        int64 // when the ledger was put back last: no backup of before is of its own past
 	fullUntil   int64
 	refuseUntil int64
 	refuseWith  delivery.Failure
@@ -269,6 +270,9 @@ func (c *center) backup() {
 // restore puts a copy in the place of the ledger and starts anew. Told, the ledger has another name then.
 func (c *center) restore(a archive, told bool) {
 	c.stop()
+	if told {
+		c.line = c.w.now
+	}
 	was := c.disk.taken
 	name := c.disk.incarnation
 	c.disk = a.clone(a.at)
