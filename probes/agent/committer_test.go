@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +131,7 @@ func pass(d time.Duration) {
 
 // narrow is a spool that takes no batch until it is told to, but in its reserve; room is what that takes.
 type narrow struct {
+	mu      sync.Mutex
 	full    bool
 	room    int
 	epoch   uint64 // 8 and on
@@ -140,6 +142,8 @@ type narrow struct {
 func (s *narrow) BeginEpoch() { s.epoch, s.seq = s.epoch+1, 0 }
 
 func (s *narrow) Append(_ context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.full {
 		return ledger.Spooled{}, fmt.Errorf("append: %w", ledger.ErrSpoolFull)
 	}
@@ -147,6 +151,8 @@ func (s *narrow) Append(_ context.Context, frame func(ledger.Number) []byte) (le
 }
 
 func (s *narrow) AppendReserve(_ context.Context, frame func(ledger.Number) []byte) (ledger.Spooled, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.room == 0 {
 		return ledger.Spooled{}, ledger.ErrSpoolFull
 	}
@@ -159,6 +165,20 @@ func (s *narrow) take(frame func(ledger.Number) []byte) (ledger.Spooled, error) 
 	b, err := uptally.DecodeBatch(frame(ledger.Number{Epoch: 8 + s.epoch, Seq: s.seq}))
 	s.batches = append(s.batches, b)
 	return ledger.Spooled{}, err
+}
+
+// got returns what was taken so far.
+func (s *narrow) got() []uptally.Batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.batches)
+}
+
+// widen lets the spool take batches again.
+func (s *narrow) widen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.full = false
 }
 
 // While the spool is full, results wait in memory; beyond that slots are missed(spool_full), and every ten minutes they go into
@@ -180,24 +200,24 @@ func TestMissedGoIntoTheReserve(t *testing.T) {
 		pass(2 * time.Second)
 		probe(30) // while the ten wait
 		pass(9 * time.Minute)
-		if len(s.batches) != 0 {
-			t.Fatalf("got %d batches after nine minutes, want none", len(s.batches))
+		if len(s.got()) != 0 {
+			t.Fatalf("got %d batches after nine minutes, want none", len(s.got()))
 		}
 		pass(2 * time.Minute)
-		if len(s.batches) != 1 || len(s.batches[0].Results) != 30 || s.batches[0].Results[0].Reason != uptally.SpoolFull || s.batches[0].Results[0].At != 310_000 {
-			t.Fatalf("got %+v, want the 30 slots without room", s.batches)
+		if len(s.got()) != 1 || len(s.got()[0].Results) != 30 || s.got()[0].Results[0].Reason != uptally.SpoolFull || s.got()[0].Results[0].At != 310_000 {
+			t.Fatalf("got %+v, want the 30 slots without room", s.got())
 		}
 		probe(5)
 		pass(11 * time.Minute) // there is no second batch in the reserve
-		if len(s.batches) != 1 {
-			t.Fatalf("got %d batches, want one", len(s.batches))
+		if len(s.got()) != 1 {
+			t.Fatalf("got %d batches, want one", len(s.got()))
 		}
-		s.full = false
+		s.widen()
 		pass(time.Minute)
 		close(c.closing)
 		<-c.done
 		reasons := map[uptally.Reason]int{}
-		for _, b := range s.batches {
+		for _, b := range s.got() {
 			for _, r := range b.Results {
 				reasons[r.Reason]++
 			}
