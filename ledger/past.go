@@ -27,9 +27,9 @@ type Epoch struct {
 	Ranges       [][2]uint64
 }
 
-// Carrier is a Sealing whose past can be carried into another, which Copy does.
+// Carrier is a Store whose past can be carried into another, which Copy does.
 type Carrier interface {
-	Sealing
+	Store
 	// Past returns all of it, entries as known now.
 	Past(ctx context.Context) (Past, error)
 	// Carry takes over the past of another ledger, as it is, in one transaction. A ledger that has entries, reseals or drops of

@@ -258,7 +258,7 @@ func storedSlots(t *testing.T, p *ledger.Postgres) map[uptally.Slot]bool {
 }
 
 // sameDays demands the same bytes of heads and bodies, and the same failures, of every series.
-func sameDays(t *testing.T, want, got ledger.Sealing) {
+func sameDays(t *testing.T, want, got ledger.Store) {
 	t.Helper()
 	all, err := want.Series(t.Context())
 	if err != nil {
@@ -275,7 +275,7 @@ func sameDays(t *testing.T, want, got ledger.Sealing) {
 	}
 }
 
-func dayBytes(t *testing.T, s ledger.Sealing, of ledger.Series) []byte {
+func dayBytes(t *testing.T, s ledger.Store, of ledger.Series) []byte {
 	t.Helper()
 	var all []byte
 	days, err := s.Days(t.Context(), of.Check, of.Site, ledgertest.Day-9, ledgertest.Day+9)

@@ -10,7 +10,7 @@ import (
 // SealDay folds what the log holds of a site's day into the sealed day, at an instant. It reports whether there was anything
 // to do. Where another process seals the same day first the error wraps ErrStale, nothing was changed, and
 // the caller tries again.
-func SealDay(ctx context.Context, s Sealing, d SiteDay, at int64, final bool) (done bool, err error) {
+func SealDay(ctx context.Context, s Store, d SiteDay, at int64, final bool) (done bool, err error) {
 	u, err := s.Unsealed(ctx, d)
 	if err != nil {
 		return false, err
@@ -28,7 +28,7 @@ func SealDay(ctx context.Context, s Sealing, d SiteDay, at int64, final bool) (d
 }
 
 // chunkOf reads a whole day of a series, sealed or not.
-func chunkOf(ctx context.Context, s Sealing, check uptally.ID, d SiteDay) (Chunk, error) {
+func chunkOf(ctx context.Context, s Store, check uptally.ID, d SiteDay) (Chunk, error) {
 	days, err := s.Days(ctx, check, d.Site, d.Day, d.Day+1)
 	if err != nil {
 		return Chunk{}, err

@@ -165,6 +165,3 @@ type Store interface {
 	// Close releases the store; a Store is not used after it.
 	Close() error
 }
-
-// Sealing is a Store: all of them seal.
-type Sealing = Store

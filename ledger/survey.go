@@ -35,7 +35,7 @@ func (v *Survey) Total() (n int) {
 }
 
 // TakeSurvey reads the outcomes of all days, and no response times.
-func TakeSurvey(ctx context.Context, s Sealing) (Survey, error) {
+func TakeSurvey(ctx context.Context, s Store) (Survey, error) {
 	var v Survey
 	series, err := s.Series(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func TakeSurvey(ctx context.Context, s Sealing) (Survey, error) {
 }
 
 // addPast reads what is not in the days.
-func (v *Survey) addPast(ctx context.Context, s Sealing) error {
+func (v *Survey) addPast(ctx context.Context, s Store) error {
 	var err error
 	if v.Open, err = s.Open(ctx); err != nil {
 		return err

@@ -16,7 +16,7 @@ const SmallEvery = 300_000
 // five minutes of three days from Start. The first day is sealed for good; so is the second, and sealed again with late results
 // and a conflict; the third is sealed in part. There are outages on each day, an own fault of a site, a batch that is held, plans
 // of two dates, and entries.
-func Small(t testing.TB, s ledger.Sealing) {
+func Small(t testing.TB, s ledger.Store) {
 	t.Helper()
 	ctx := context.Background()
 	must := func(err error) {
@@ -68,7 +68,7 @@ func smallPlan(check string, from int64, sites ...string) uptally.Plan {
 	return p
 }
 
-func sealSmall(ctx context.Context, s ledger.Sealing, d ledger.SiteDay, final bool) error {
+func sealSmall(ctx context.Context, s ledger.Store, d ledger.SiteDay, final bool) error {
 	done, err := ledger.SealDay(ctx, s, d, (int64(d.Day)+1)*uptally.DayMillis+600_000, final)
 	if err == nil && !done {
 		err = fmt.Errorf("seal day %d: got nothing to do", d.Day)

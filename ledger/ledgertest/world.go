@@ -14,7 +14,8 @@ import (
 // World is made-up evidence of a realistic shape, for benchmarks. All of it follows from its fields.
 //
 //   - Sites take turns at each check, which has one slot in Every ms.
-//   - Outages of a check are shared by its sites: one in Between days (Poisson), 5 s to 2 h (log-uniform), each with one reason and text.
+//   - Outages of a check are shared by its sites: one in Between days (Poisson; 0 is never), 5 s to 2 h (log-uniform), each with one
+//     reason and text.
 //   - Three probes in a thousand are lost, one in ten of these for want of the site's own network.
 //   - Each site focuses by itself, as docs/measuring.md says: after a failure each second until one is up, or three in a row have
 //     failed; then ever more rarely, up to each 10 s; after that each second until three in a row are up.
@@ -94,7 +95,7 @@ func (w World) outages(check int, day int32) []outage {
 	for d := day - 1; d <= day; d++ {
 		r := w.rand(ofOutages, check, int(d))
 		at := int64(d) * uptally.DayMillis
-		for {
+		for w.Between > 0 {
 			at += int64(w.Between * uptally.DayMillis * r.ExpFloat64())
 			if uptally.DayOf(at) != d {
 				break
