@@ -125,7 +125,7 @@ func (p *Postgres) makePartition(ctx context.Context, table string, spans []span
 }
 
 // tidy drops the partitions of a table that are empty, but for those of table log around today. One that somebody reads or
-// writes stays until the next time.
+// writes stays until the next time; one that another server dropped meanwhile is gone.
 func (p *Postgres) tidy(ctx context.Context, table string) error {
 	names, err := p.partitions(ctx, table)
 	if err != nil {
@@ -136,7 +136,8 @@ func (p *Postgres) tidy(ctx context.Context, table string) error {
 		if table == "log" && name >= daySpan(table, today-1).name {
 			continue
 		}
-		if err := p.dropEmpty(ctx, table, name); err != nil && sqlState(err) != "55P03" { // lock not available
+		err := p.dropEmpty(ctx, table, name)
+		if state := sqlState(err); err != nil && state != "55P03" && state != "42P01" { // lock not available, no such table
 			return fmt.Errorf("drop the empty partition %s: %w", name, err)
 		}
 	}
