@@ -32,6 +32,7 @@ var rooms = []room{
 	{"probes/focus", []string{""}, "when to look more often; what runs and what counts is not its business"},
 	{"probes/agent", []string{"", "probes", "probes/schedule", "probes/focus", "ledger"}, "the work at a site: due, probe, batch"},
 	{"probes/agent/identity", []string{"", "ledger/delivery"}, "who an agent is to its server: made, kept, shown, renewed"},
+	{"probes/agent/ship", []string{"", "ledger", "ledger/delivery"}, "from the spool to the server; who the agent is, it is given"},
 	{"agreements", []string{""}, "pure: evidence in, account out"},
 	{"agreements/naive", []string{"", "agreements"}, "the second evaluator that tests hold against the first; it reads its types"},
 	{"agreements/recurrence", []string{"", "agreements"}, "pure: rules of imported calendars in, instants out"},
@@ -46,19 +47,20 @@ var rooms = []room{
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
-	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "probes/agent/identity", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/delivery", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
+	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "probes/agent/identity", "probes/agent/ship", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/delivery", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
 	{"cmd/uptally/simulator", []string{"", "probes/schedule", "probes/focus", "agreements", "ledger", "ledger/delivery", "server"}, "a made-up world about the real deciding parts; no program imports it"},
 }
 
 // testOnly is what tests may import besides.
 var testOnly = map[string][]string{
-	"cmd/uptally":   {"ledger/ledgertest", "ledger/postgrestest"},
-	"dashboards":    {"exporter", "", "agreements"},
-	"ledger":        {"ledger/ledgertest", "ledger/postgrestest"},
-	"ledger/export": {"ledger/ledgertest"},
-	"probes/focus":  {"probes/schedule", "agreements"}, // the simulation: real slots, real accounts
-	"server":        {"ledger/ledgertest", "ledger/postgrestest", "probes/agent/identity"},
-	"statements":    {"ledger/ledgertest"},
+	"cmd/uptally":       {"ledger/ledgertest", "ledger/postgrestest"},
+	"dashboards":        {"exporter", "", "agreements"},
+	"ledger":            {"ledger/ledgertest", "ledger/postgrestest"},
+	"ledger/export":     {"ledger/ledgertest"},
+	"probes/agent/ship": {"ledger/ledgertest", "probes", "probes/agent", "probes/agent/identity", "server"}, // a whole agent before a real server
+	"probes/focus":      {"probes/schedule", "agreements"},                                                  // the simulation: real slots, real accounts
+	"server":            {"ledger/ledgertest", "ledger/postgrestest", "probes/agent/identity"},
+	"statements":        {"ledger/ledgertest"},
 }
 
 type pkg struct {

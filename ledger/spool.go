@@ -155,6 +155,13 @@ func (s *Spool) BeginEpoch() {
 	s.beginEpoch()
 }
 
+// Epoch returns the present one.
+func (s *Spool) Epoch() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch
+}
+
 func (s *Spool) beginEpoch() {
 	s.epoch = rand.Uint64()
 	s.index.begin(s.epoch)

@@ -177,6 +177,8 @@ type SpoolStats struct {
 	// these was appended, in milliseconds UTC, 0 for none.
 	Batches, Waiting int
 	Oldest           int64
+	// Unsent are the bytes of the batches that wait.
+	Unsent int64
 	// Bytes are those of the file that are in use, Bound what it may have.
 	Bytes, Bound int64
 	// Left is how long batches find room at the rate of the last day if no server acknowledges any; negative where
@@ -196,7 +198,7 @@ func (s *Spool) Stats() SpoolStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := SpoolStats{
-		Batches: len(s.index.rows), Waiting: s.index.waiting, Bytes: s.index.stored(s.index.bytes, len(s.index.rows)), Bound: s.opts.Bound,
+		Batches: len(s.index.rows), Waiting: s.index.waiting, Unsent: s.index.unsent, Bytes: s.index.stored(s.index.bytes, len(s.index.rows)), Bound: s.opts.Bound,
 		Replaced: s.replaced, Cause: s.cause, Aside: s.aside(),
 	}
 	if r, found := s.index.oldest(); found {

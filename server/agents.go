@@ -20,6 +20,8 @@ import (
 type AgentStore interface {
 	ledger.Admitter
 	Taken(ctx context.Context, agent, epoch uint64) ([][2]uint64, error)
+	// Holds reports whether the ledger took all of some batches of an agent at a site.
+	Holds(ctx context.Context, site uptally.ID, agent uint64, numbers []ledger.Number) (bool, error)
 	// Reused returns the numbers, both ends included, under which the log has more than one batch.
 	Reused(ctx context.Context, d ledger.SiteDay, agent, epoch, from, to uint64) ([]uint64, error)
 }
@@ -61,9 +63,9 @@ type Agents struct {
 type presence struct {
 	AgentState
 	twins
-	acknowledged map[delivery.ID]uint64 // the highest number of an epoch that is known to be in the ledger
-	told         time.Time              // when people heard of twins
-	renamed      time.Time              // when what this agent said last gave the ledger a new name
+	told    time.Time // when people heard of twins
+	renamed time.Time // when what this agent said last gave the ledger a new name
+	lacking bool      // the ledger lacked what the agent remembered, and has no new name for it yet
 }
 
 // AgentState is an agent as it last spoke.
@@ -147,7 +149,7 @@ func (a *Agents) present(who Agent, f func(*presence)) {
 	defer a.mu.Unlock()
 	p := a.seen[who.ID]
 	if p == nil {
-		p = &presence{acknowledged: map[delivery.ID]uint64{}}
+		p = &presence{}
 		a.seen[who.ID] = p
 	}
 	p.ID, p.Site, p.Until, p.SeenAt = who.ID, who.Site, who.Until, a.o.Now().UnixMilli()
@@ -179,7 +181,7 @@ func (a *Agents) hello(ctx context.Context, who Agent, h delivery.Hello, r *deli
 	if len(h.Version) > 64 || strings.ContainsFunc(h.Version, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return refusal{http.StatusBadRequest, "got a version that is none, want at most 64 bytes of text"}
 	}
-	a.present(who, func(p *presence) { p.Version, p.Clock = h.Version, h.Clock })
+	a.present(who, func(p *presence) { p.Version, p.Clock, p.lacking = h.Version, h.Clock, false })
 	for i, held := range h.Epochs {
 		taken, err := a.o.Store.Taken(ctx, who.ID, uint64(held.Epoch))
 		if err != nil {
@@ -203,6 +205,8 @@ func (a *Agents) hello(ctx context.Context, who Agent, h delivery.Hello, r *deli
 const (
 	// mostEpochs bounds a hello: an agent that restarts every minute of the keeping time has as many.
 	mostEpochs = 5_000
+	// mostAcknowledged bounds what an agent remembers: one batch a lane.
+	mostAcknowledged = 8
 	// atOnce is how many batches of one request wait for the writer at a time.
 	atOnce = 256
 )
@@ -216,58 +220,39 @@ func (a *Agents) epoch(who Agent, epoch delivery.ID) {
 	}
 }
 
-// remembers compares the newest acknowledgement that an agent remembers with the ledger. An agent that knows
-// another name than the ledger's will ask anyway.
+// remembers compares the newest acknowledgements that an agent remembers with the ledger, at each request and after what it brought was
+// stored: a ledger that was set back in between would else take what comes after a hole, and nobody would ask for the hole. An
+// agent that knows another name than the ledger's will ask anyway.
 func (a *Agents) remembers(ctx context.Context, who Agent, h delivery.Header, incarnation uint64) (uint64, error) {
-	ack := h.Acknowledged
-	if ack == nil || uint64(h.Incarnation) != incarnation {
+	if len(h.Acknowledged) == 0 || uint64(h.Incarnation) != incarnation {
 		return incarnation, nil
 	}
-	known, lately := false, false
+	var numbers []ledger.Number
+	for _, n := range h.Acknowledged {
+		numbers = append(numbers, ledger.Number{Epoch: uint64(n.Epoch), Seq: n.Seq})
+	}
+	all, err := a.o.Store.Holds(ctx, uptally.IDOf(who.Site), who.ID, numbers)
+	if err != nil {
+		return 0, err
+	}
+	rename := false
 	a.present(who, func(p *presence) {
-		known = p.acknowledged[ack.Epoch] >= ack.Seq
-		lately = a.o.Now().Sub(p.renamed) < 10*time.Minute
+		p.lacking = p.lacking || !all
+		// An agent that goes wrong must not have all others send again for ever. What it said is not forgotten meanwhile.
+		rename = p.lacking && a.o.Now().Sub(p.renamed) >= 10*time.Minute
 	})
-	if known || lately { // an agent that goes wrong must not have all others send again for ever
+	if !rename {
 		return incarnation, nil
 	}
-	taken, err := a.o.Store.Taken(ctx, who.ID, uint64(ack.Epoch))
+	now, err := a.o.Store.Reincarnate(ctx, incarnation, fmt.Sprintf("agent %016x remembers %v", who.ID, numbers))
 	if err != nil {
 		return 0, err
 	}
-	if slices.ContainsFunc(taken, func(r [2]uint64) bool { return r[0] <= ack.Seq && ack.Seq <= r[1] }) {
-		a.acknowledged(who, *ack)
-		return incarnation, nil
-	}
-	now, err := a.o.Store.Reincarnate(ctx, incarnation, fmt.Sprintf("agent %016x remembers %v/%d", who.ID, ack.Epoch, ack.Seq))
-	if err != nil {
-		return 0, err
-	}
-	a.present(who, func(p *presence) { p.renamed = a.o.Now() })
+	a.present(who, func(p *presence) { p.renamed, p.lacking = a.o.Now(), false })
 	a.count(func(s *AgentsStats) { s.Incarnations++ })
 	a.o.Log.Error("the ledger lacks what it had acknowledged: agents send again", "agent", delivery.ID(who.ID).String(), "site", who.Site,
-		"epoch", ack.Epoch.String(), "seq", ack.Seq)
-	a.forget()
+		"batches", fmt.Sprint(numbers))
 	return now, nil
-}
-
-// acknowledged notes that a batch is in the ledger.
-func (a *Agents) acknowledged(who Agent, n delivery.Numbered) {
-	a.present(who, func(p *presence) {
-		if len(p.acknowledged) > memory { // an epoch a start: what is forgotten is asked of the ledger again
-			clear(p.acknowledged)
-		}
-		p.acknowledged[n.Epoch] = max(p.acknowledged[n.Epoch], n.Seq)
-	})
-}
-
-// forget believes nothing of what was known to be in the ledger.
-func (a *Agents) forget() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, p := range a.seen {
-		clear(p.acknowledged)
-	}
 }
 
 // batches stores what is the agent's own.
@@ -327,7 +312,6 @@ func (a *Agents) batch(ctx context.Context, who Agent, data []byte) (*verdict, e
 	}
 	v.day = ledger.SiteDay{Site: b.Site, Day: b.Day}
 	v.crc, _ = uptally.CRC(data)
-	a.acknowledged(who, delivery.Numbered{Epoch: v.Epoch, Seq: v.Seq})
 	return v, nil
 }
 

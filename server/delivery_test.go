@@ -71,14 +71,14 @@ func TestLedgerWentBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := delivery.Header{Incarnation: delivery.ID(first), Epoch: 7, Acknowledged: &delivery.Numbered{Epoch: 7, Seq: 2}}
+	header := delivery.Header{Incarnation: delivery.ID(first), Epoch: 7, Acknowledged: []delivery.Numbered{{Epoch: 7, Seq: 1}, {Epoch: 7, Seq: 2}}}
 	if reply, _, _ := a.deliver(delivery.Header{Incarnation: delivery.ID(first), Epoch: 7}, a.batch(7, 1), a.batch(7, 2)); len(reply.Accepted) != 2 {
 		t.Fatalf("got %+v", reply)
 	}
 	if reply, _, _ := a.deliver(header); reply.Incarnation != delivery.ID(first) {
 		t.Errorf("got another incarnation of a ledger that has all")
 	}
-	header.Acknowledged.Seq = 3
+	header.Acknowledged[1].Seq = 3
 	reply, _, _ := a.deliver(header)
 	if reply.Incarnation == delivery.ID(first) || reply.Incarnation == 0 {
 		t.Errorf("got incarnation %v, want another than %016x", reply.Incarnation, first)

@@ -273,15 +273,19 @@ func (a *Agents) serveBatches(rq *call) error {
 	case err != nil:
 		return refusal{http.StatusBadRequest, "got a body that is no request with batches"}
 	}
+	if len(h.Acknowledged) > mostAcknowledged {
+		return refusal{http.StatusBadRequest, fmt.Sprintf("got %d acknowledgements, want at most %d", len(h.Acknowledged), mostAcknowledged)}
+	}
+	var r delivery.Reply
+	if err := a.batches(rq.ctx, rq.who, h, batches, &r); err != nil {
+		return err
+	}
+	// What was stored in a ledger is not told under the name of one that came after it.
 	incarnation, err := a.o.Store.Incarnation(rq.ctx)
 	if err == nil {
 		incarnation, err = a.remembers(rq.ctx, rq.who, h, incarnation)
 	}
 	if err != nil {
-		return err
-	}
-	var r delivery.Reply
-	if err := a.batches(rq.ctx, rq.who, h, batches, &r); err != nil {
 		return err
 	}
 	return a.reply(rq, incarnation, r)

@@ -38,12 +38,12 @@ func TestTwoServers(t *testing.T) {
 		t.Fatalf("got %d %s", code, text)
 	}
 	other := a.batch(7, 2, func(b *uptally.Batch) { b.Results[0].RTT++ })
-	reply, code, text := there.deliver(delivery.Header{Incarnation: first.Incarnation, Epoch: 7, Acknowledged: &delivery.Numbered{Epoch: 7, Seq: 2}}, a.batch(7, 1), other)
+	reply, code, text := there.deliver(delivery.Header{Incarnation: first.Incarnation, Epoch: 7, Acknowledged: []delivery.Numbered{{Epoch: 7, Seq: 2}}}, a.batch(7, 1), other)
 	if code != 200 || reply.Incarnation != first.Incarnation {
 		t.Errorf("got %d %s %+v", code, text, reply)
 	}
 	same(t, []delivery.Verdict{{Epoch: 7, Seq: 1}, {Epoch: 7, Seq: 2, Problem: delivery.Reused}}, reply.Accepted)
-	reply, _, _ = there.deliver(delivery.Header{Incarnation: first.Incarnation, Epoch: 7, Acknowledged: &delivery.Numbered{Epoch: 7, Seq: 9}})
+	reply, _, _ = there.deliver(delivery.Header{Incarnation: first.Incarnation, Epoch: 7, Acknowledged: []delivery.Numbered{{Epoch: 7, Seq: 9}}})
 	again, _, _ := a.deliver(delivery.Header{Incarnation: first.Incarnation, Epoch: 7})
 	if reply.Incarnation == first.Incarnation || again.Incarnation != reply.Incarnation {
 		t.Errorf("got incarnations %v, %v and %v, want the second new and the third equal", first.Incarnation, reply.Incarnation, again.Incarnation)

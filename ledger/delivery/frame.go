@@ -30,10 +30,10 @@ type Header struct {
 	Incarnation ID `json:"incarnation"`
 	// Epoch is the one in which the agent gives numbers now.
 	Epoch ID `json:"epoch"`
-	// Acknowledged is the newest acknowledgement that the agent remembers, nil for none. A ledger without that batch has gone
-	// back in time.
-	Acknowledged *Numbered `json:"acknowledged,omitempty"`
-	Clock        Clock     `json:"clock"`
+	// Acknowledged are the newest acknowledgements that the agent remembers, one of each lane at most. A ledger without one of these
+	// batches has gone back in time.
+	Acknowledged []Numbered `json:"acknowledged,omitempty"`
+	Clock        Clock      `json:"clock"`
 }
 
 // Numbered names a batch of an agent in messages.

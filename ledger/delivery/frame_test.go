@@ -17,7 +17,7 @@ import (
 
 func header() delivery.Header {
 	return delivery.Header{
-		Incarnation: 0x1111, Epoch: 0x2222, Acknowledged: &delivery.Numbered{Epoch: 0x2222, Seq: 7},
+		Incarnation: 0x1111, Epoch: 0x2222, Acknowledged: []delivery.Numbered{{Epoch: 0x2222, Seq: 7}, {Epoch: 0x1111, Seq: 300}},
 		Clock: delivery.Clock{SentAt: 1_764_547_200_000_001, Offset: -250, Bound: 900},
 	}
 }

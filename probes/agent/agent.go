@@ -51,6 +51,9 @@ type Options struct {
 	Append func(ctx context.Context, batch []byte) error
 	// Spool, if not nil, stands in Append's place, gives the numbers and with them the epochs.
 	Spool Spool
+	// Clock, if not nil, returns the agent's clock − the server's and how far that may be wrong, in microseconds: they go into each
+	// batch of a Spool. It must not block.
+	Clock func() (offset, bound int64)
 	// Agent and Epoch go into each batch: the identity of the agent, and 64 random bits of this start.
 	Agent, Epoch uint64
 	// Waiting is the most results kept in memory until they are acknowledged, 100,000 by default. What comes due when

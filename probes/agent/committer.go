@@ -31,6 +31,7 @@ type committer struct {
 	agent, epoch uint64
 	append       func(context.Context, []byte) error
 	spool        Spool // in place of append, where it is not nil
+	clock        func() (offset, bound int64)
 	log          *slog.Logger
 	limit        int
 
@@ -78,7 +79,7 @@ func (l *load) ripe(now time.Time) bool {
 
 func newCommitter(o Options) *committer {
 	return &committer{
-		site: uptally.IDOf(o.Site), agent: o.Agent, epoch: o.Epoch, append: o.Append, spool: o.Spool, limit: o.Waiting,
+		site: uptally.IDOf(o.Site), agent: o.Agent, epoch: o.Epoch, append: o.Append, spool: o.Spool, clock: o.Clock, limit: o.Waiting,
 		log:  o.Log.With("site", o.Site),
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -182,7 +183,8 @@ func (c *committer) commit(ctx context.Context, l *load) {
 	}
 }
 
-// store appends a load. The same bytes come again after an error, but for their number where a spool gives it.
+// store appends a load. The same bytes come again after an error, but for their number and the clock's
+// offset where a spool gives the number.
 func (c *committer) store(ctx context.Context, l *load) error {
 	if c.spool == nil {
 		return c.append(ctx, c.frame(ledger.Number{Epoch: c.epoch, Seq: c.seq}, l))
@@ -196,6 +198,9 @@ func (c *committer) store(ctx context.Context, l *load) error {
 
 func (c *committer) frame(n ledger.Number, l *load) []byte {
 	b := uptally.Batch{Agent: c.agent, Epoch: n.Epoch, Seq: n.Seq, Site: c.site, Day: l.day, Results: l.results}
+	if c.spool != nil && c.clock != nil {
+		b.ClockOffset, b.ClockBound = c.clock()
+	}
 	data, err := b.AppendBinary(nil)
 	if err != nil {
 		panic("BUG: " + err.Error())
