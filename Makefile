@@ -8,7 +8,7 @@ export CGO_ENABLED := 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 SOURCES := $(shell find . -name '*.go' -o -name '*.html' -o -name '*.css' -o -name '*.json' -o -name '*.yaml' -o -name '*.yml' | grep -v '^./bin/')
-PEERS   := nginx-light knot knot-dnsutils unbound postfix openssh-server openssl postgresql prometheus prometheus-blackbox-exporter \
+PEERS   := systemd nginx-light knot knot-dnsutils unbound postfix openssh-server openssl postgresql prometheus prometheus-blackbox-exporter \
            nftables iproute2 strace python3-icalendar python3-dateutil victoria-metrics patroni etcd-server
 FUZZTIME ?= 20s
 

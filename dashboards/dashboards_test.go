@@ -170,6 +170,45 @@ func TestAlertsAreComplete(t *testing.T) {
 	}
 }
 
+// Whoever is woken finds what to do: each alert names its heading in the manual, and each heading there is of an alert.
+func TestEveryAlertIsExplained(t *testing.T) {
+	manual, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	for _, a := range loadAlerts(t) {
+		want = append(want, a.Alert)
+		if r := "docs/operating.md#" + strings.ToLower(a.Alert); a.Annotations["runbook"] != r {
+			t.Errorf("alert %s: got runbook %q, want %q", a.Alert, a.Annotations["runbook"], r)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^### (Uptally\w+)\n[^#\n]`).FindAllStringSubmatch(string(manual), -1) {
+		got = append(got, m[1])
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("headings of docs/operating.md with words below them (-alerts +headings):\n%s", diff)
+	}
+}
+
+// Each alert has a story in which it alone fires, and there is one in which none does.
+func TestAlertStories(t *testing.T) {
+	data, err := os.ReadFile("alerts.test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range loadAlerts(t) {
+		if fires := `alertname="` + a.Alert + `",alertstate="firing"`; !strings.Contains(string(data), fires) {
+			t.Errorf("alert %s: alerts.test.yaml has no story in which it fires", a.Alert)
+		}
+	}
+	if out, err := exec.Command(peer(t, "promtool"), "test", "rules", "alerts.test.yaml").CombinedOutput(); err != nil {
+		t.Errorf("promtool test rules: %v\n%s", err, out)
+	}
+}
+
 // TestQueries runs every query of the dashboard and of the rules in Prometheus, over what the exporter says.
 func TestQueries(t *testing.T) {
 	prom := startPrometheus(t, serveSample(t))

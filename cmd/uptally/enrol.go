@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -15,8 +18,9 @@ import (
 
 func enrolCommand(s streams) *cobra.Command {
 	var (
-		o    identity.EnrolOptions
-		file string
+		o      identity.EnrolOptions
+		file   string
+		unless bool
 	)
 	c := &cobra.Command{
 		Use:   "enrol --server URL --data FOLDER",
@@ -27,12 +31,14 @@ func enrolCommand(s streams) *cobra.Command {
 		Example: "  uptally enrol --server https://uptally.example.com:8443 --data /var/lib/uptally-agent < token",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			var err error
-			if o.Token, err = readToken(s, file); err != nil {
-				return err
+			var i *identity.Identity
+			err := fs.ErrNotExist
+			if unless {
+				i, err = identity.Open(o.Dir)
 			}
-			o.Now = time.Now()
-			i, err := identity.Enrol(c.Context(), o)
+			if errors.Is(err, fs.ErrNotExist) {
+				i, err = enrol(c.Context(), o, s, file)
+			}
 			if err != nil {
 				return err
 			}
@@ -46,8 +52,18 @@ func enrolCommand(s streams) *cobra.Command {
 	f.StringVar(&o.Dir, "data", "./data", "the agent's data folder")
 	f.StringVar(&file, "token-file", "", "file of the join token (default: standard input)")
 	f.BoolVar(&o.Insecure, "insecure", false, "allow http to another machine: whoever is on the way can read and alter everything")
+	f.BoolVar(&unless, "unless-enrolled", false, "leave a folder that has an identity as it is, for starts that cannot know")
 	c.MarkFlagRequired("server")
 	return c
+}
+
+// enrol uses the join token.
+func enrol(ctx context.Context, o identity.EnrolOptions, s streams, file string) (_ *identity.Identity, err error) {
+	if o.Token, err = readToken(s, file); err != nil {
+		return nil, err
+	}
+	o.Now = time.Now()
+	return identity.Enrol(ctx, o)
 }
 
 // readToken reads the one line of a join token.

@@ -51,6 +51,9 @@ func TestEnrolByCommands(t *testing.T) {
 	if code != 0 || match == nil {
 		t.Fatalf("enrol: got %d, %q, %s", code, out, errs)
 	}
+	if code, again, errs := command("", "enrol", "--unless-enrolled", "--server", url, "--data", mine, "--token-file", filepath.Join(dir, "none")); code != 0 || again != out {
+		t.Errorf("once more, unless enrolled: got %d, %q, %s, want %q", code, again, errs, out)
+	}
 	if code, _, errs := command(token, "enrol", "--server", url, "--data", filepath.Join(dir, "second")); code != 1 || errs != "uptally: enrol: got 403 Forbidden: the join token is unknown, was used or has ended\n" {
 		t.Errorf("a second agent of the token: got %d, %s", code, errs)
 	}
