@@ -31,6 +31,7 @@ var rooms = []room{
 	{"probes/schedule", []string{""}, "slots come from plans; what runs in them is not its business"},
 	{"probes/focus", []string{""}, "when to look more often; what runs and what counts is not its business"},
 	{"probes/agent", []string{"", "probes", "probes/schedule", "probes/focus", "ledger"}, "the work at a site: due, probe, batch"},
+	{"probes/agent/plans", []string{"", "probes", "ledger/delivery"}, "what an agent measures: fetched, kept, in force from stated slots"},
 	{"probes/agent/identity", []string{"", "ledger/delivery"}, "who an agent is to its server: made, kept, shown, renewed"},
 	{"probes/agent/ship", []string{"", "ledger", "ledger/delivery"}, "from the spool to the server; who the agent is, it is given"},
 	{"agreements", []string{""}, "pure: evidence in, account out"},
@@ -47,7 +48,7 @@ var rooms = []room{
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
-	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "probes/agent/identity", "probes/agent/ship", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/delivery", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
+	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "probes/agent/identity", "probes/agent/plans", "probes/agent/ship", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/delivery", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
 	{"cmd/uptally/simulator", []string{"", "probes/schedule", "probes/focus", "agreements", "ledger", "ledger/delivery", "server"}, "a made-up world about the real deciding parts; no program imports it"},
 }
 

@@ -14,6 +14,7 @@
 //	place.go         from a position or a path in a document to the key a person wrote
 //	text.go          values with a form of their own: shares, money, dates, times of day
 //	installation.go  uptally.yaml; check.go its checks
+//	agent.go         agent.yaml, and how a server lets agents in
 //	agreement.go     an agreement file; version.go its dated terms; credits.go fee and ladder
 //	calendar.go      a calendar file and the built-in ones; holidays.go the tables of holidays that calendars share
 //	ical.go          the lines of an iCalendar file; icalevent.go and icalrule.go its events, icaluse.go what is made of them

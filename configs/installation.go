@@ -20,6 +20,8 @@ type Config struct {
 	Listen string
 	// ListenDNS is the address of the health page in the words of DNS, host:port over UDP; empty is none.
 	ListenDNS string
+	// Agents are how agents of other sites reach the server; no Listen is not at all.
+	Agents Agents
 	// References are the targets asked beside a failure: nil is not given, empty is none.
 	References []Reference
 	// Checks, Services and Agreements are in written order.
@@ -44,6 +46,7 @@ type installationFile struct {
 	Ledger     *ledgerFile `yaml:"ledger"`
 	Listen     string      `yaml:"listen"`
 	ListenDNS  string      `yaml:"listen_dns"`
+	Agents     *agentsFile `yaml:"agents"`
 	References []string    `yaml:"references"`
 	Checks     []checkFile `yaml:"checks"`
 	History    []string    `yaml:"history"`
@@ -85,7 +88,7 @@ func (l *loader) installation(d *document) *Config {
 	if f.Data == "" {
 		d.complain("data", "a folder, such as "+DefaultData)
 	}
-	c.Ledger = d.ledger(f.Ledger)
+	c.Ledger, c.Agents = d.ledger(f.Ledger), d.agents(f.Agents)
 	c.References = l.references(d, f.References)
 	l.checks(d, f, c)
 	services := l.services(d, f, c)

@@ -19,9 +19,10 @@ type kind struct {
 	read func(*loader, *document)
 }
 
-// kinds in the order in which Validate reads them.
+// kinds in the order in which Validate reads them, and in which their keys are looked for.
 func kinds() []kind {
 	return []kind{
+		{"agent", []string{"server", "spool"}, agentFile{}, func(l *loader, d *document) { l.agent(d) }},
 		{"installation", []string{"checks", "site", "listen", "data"}, installationFile{}, func(l *loader, d *document) { l.installation(d) }},
 		{"agreement", []string{"agreement", "versions", "customer"}, agreementFile{}, func(l *loader, d *document) { l.agreement(d, surroundings{}) }},
 		{"calendar", []string{"calendar", "weekly", "dates"}, calendarFile{}, func(l *loader, d *document) { l.calendar(d) }},

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -40,6 +41,22 @@ func (l *loader) references(d *document, written []string) []Reference {
 		all = append(all, Reference{Text: text, Probe: settings})
 	}
 	return all
+}
+
+// References reads texts that were accepted as references before; nil stays nil.
+func References(texts []string) ([]Reference, error) {
+	if texts == nil {
+		return nil, nil
+	}
+	all := []Reference{}
+	for _, text := range texts {
+		settings, ok := parseReference(text)
+		if !ok {
+			return nil, fmt.Errorf("read reference: got %q, want %s", text, wantReference)
+		}
+		all = append(all, Reference{Text: text, Probe: settings})
+	}
+	return all, nil
 }
 
 // parseReference turns a reference into the probe that asks it. An answer is an echo, an open port, any status, and any reply

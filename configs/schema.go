@@ -192,6 +192,7 @@ func textForms() map[reflect.Type]string {
 	return map[reflect.Type]string{
 		reflect.TypeFor[uptally.Duration](): `([0-9]+(\.[0-9]+)?(h|m|s|ms))+`,
 		reflect.TypeFor[length]():           span,
+		reflect.TypeFor[capacity]():         `[1-9][0-9]*(MiB|GiB|TiB)`,
 		reflect.TypeFor[beyondTime]():       `target|` + span,
 		reflect.TypeFor[priceOver]():        `period|eligible|` + span,
 		reflect.TypeFor[share]():            digits + `%`,

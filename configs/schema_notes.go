@@ -11,6 +11,11 @@ func schemaNotes() map[string]note {
 		"ledger.password":         {is: "Where the password is kept; unless given, libpq's PGPASSWORD and password file."},
 		"installation.listen":     {is: "The address of pages and metrics, host:port; 127.0.0.1:8080 unless given."},
 		"installation.listen_dns": {is: "The address of the health page in the words of DNS, host:port over UDP; none unless given."},
+		"installation.agents":     {is: "Lets agents of other sites in; unless given, nobody."},
+		"agents.listen":           {is: "The address of the agents' port, host:port.", required: true},
+		"agents.names":            {is: "The host names and addresses by which agents reach this server; its certificate has them. None behind a proxy."},
+		"agents.behind_proxy":     {is: "A proxy ends TLS, and agents show bearer tokens; the port has to be on loopback."},
+		"agents.insecure":         {is: "For behind_proxy: allows a port beyond loopback, where whoever is on the way can read and alter everything."},
 		"installation.references": {is: "Targets asked beside a failure, on networks of their own; [] is none. Unless given, the resolver and the default gateway."},
 		"installation.checks":     {is: "What is measured.", required: true},
 		"installation.history":    {is: "Names of checks that are not measured here and whose results were imported."},
@@ -19,6 +24,16 @@ func schemaNotes() map[string]note {
 		"installation.agreements": {is: "Agreement files, relative to this file."},
 		"service.name":            {is: "The name that agreements call it by.", required: true},
 		"service.checks":          {is: "Its checks; all of them must be up.", required: true},
+
+		// agent.yaml
+		"agent.site":       {is: "The name of the place, for which the agent was enrolled.", required: true},
+		"agent.server":     {is: "The URL of the server, with which the agent was enrolled.", required: true},
+		"agent.data":       {is: "The folder of identity, plans and spool, relative to this file; ./data unless given."},
+		"agent.spool":      {is: "How much is kept until the server has it, and afterwards."},
+		"spool.bound":      {is: "The largest size of the spool on disk, such as 2GiB; 1GiB unless given."},
+		"spool.keep":       {is: "How long a batch stays after the server has it, for a ledger that comes back from a backup; 72h unless given."},
+		"agent.listen":     {is: "The address of the agent's own metrics, host:port; none unless given."},
+		"agent.references": {is: "Targets asked beside a failure in place of the server's; [] is none."},
 
 		// a check
 		"check.name":    {is: "Its name, for good: results are kept under it.", required: true},

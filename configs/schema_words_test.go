@@ -57,6 +57,7 @@ func plain(kind string) map[string]any {
 	version := map[string]any{"from": "2026-01-01", "period": "month", "services": []any{"a"}, "window": "24x7", "unknown": "exclude", "target": "99.9%"}
 	return map[string]map[string]any{
 		"installation": {"site": "a", "checks": []any{map[string]any{"name": "a", "every": "31s", "tcp": map[string]any{"address": "192.0.2.1:80"}}}},
+		"agent":        {"site": "a", "server": "https://uptally.example.com:8443"},
 		"agreement":    {"agreement": "a", "customer": "c", "time_zone": "UTC", "currency": "EUR", "versions": []any{version}},
 		"calendar":     {"calendar": "a", "weekly": map[string]any{"mon": []any{"09:00-17:00"}}},
 		"holidays":     {"holidays": "a", "source": "s", "years": []any{2026}, "closed": map[string]any{"2026-01-01": "New Year"}},

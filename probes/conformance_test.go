@@ -191,7 +191,7 @@ func overBeforeItBegins(t *testing.T, f *fixture) {
 // slowIsTooSlow: a response that is right and late is too_slow, with its response time.
 func slowIsTooSlow(t *testing.T, f *fixture) {
 	_, k := f.up.one()
-	m, err := k.prepare(f.engine, f.dir)
+	m, err := k.prepare(f.engine, Folder(f.dir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,13 +27,13 @@ const dnsMedia = "application/dns-message"
 // maxMessage is the largest DNS message.
 const maxMessage = 65535
 
-func (d *DNS) prepareHTTPS(rt *route, dir string) (*dnsHTTPS, error) {
+func (d *DNS) prepareHTTPS(rt *route, from Source) (*dnsHTTPS, error) {
 	u, err := url.Parse(d.URL)
 	if err != nil {
 		return nil, fmt.Errorf("parse url: %w", err)
 	}
 	u.Fragment, u.RawFragment = "", ""
-	tr, err := d.TLS.prepare(dir)
+	tr, err := d.TLS.prepare(from)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ type dnsServer struct{ host, port string }
 
 func (s dnsServer) String() string { return net.JoinHostPort(s.host, s.port) }
 
-func (d *DNS) prepare(e *Engine, dir string) (*measure, error) {
+func (d *DNS) prepare(e *Engine, from Source) (*measure, error) {
 	q, err := newDNSQuery(d)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (d *DNS) prepare(e *Engine, dir string) (*measure, error) {
 	q.recite = !e.shared
 	p := &dnsProbe{route: d.Reach.route(), transport: orText(d.Transport, "udp"), fallback: d.OnTruncation != "down", query: q, sockets: e.questions}
 	if p.transport == "https" {
-		if p.doh, err = d.prepareHTTPS(p.route, dir); err != nil {
+		if p.doh, err = d.prepareHTTPS(p.route, from); err != nil {
 			return nil, err
 		}
 		return &measure{attempt: p, route: p.route, host: p.doh.url.Hostname(), slow: d.MaxResponseTime.Std()}, nil
@@ -54,7 +54,7 @@ func (d *DNS) prepare(e *Engine, dir string) (*measure, error) {
 		}
 	}
 	if p.transport == "tls" {
-		if p.trust, err = d.TLS.prepare(dir); err != nil {
+		if p.trust, err = d.TLS.prepare(from); err != nil {
 			return nil, err
 		}
 	}

@@ -59,6 +59,11 @@ func (e *Engine) Close() error {
 // keeps nothing of s that a later write to s could change. The error wraps an *os.PathError where a file is at fault, and
 // names everything wrong if s is not valid.
 func (e *Engine) Prepare(s *Settings, dir string) (*Prober, error) {
+	return e.PrepareFrom(s, Folder(dir))
+}
+
+// PrepareFrom is Prepare with what s refers to taken of a source.
+func (e *Engine) PrepareFrom(s *Settings, from Source) (*Prober, error) {
 	if ps := s.Validate(); len(ps) > 0 {
 		errs := make([]error, len(ps))
 		for i, p := range ps {
@@ -67,7 +72,7 @@ func (e *Engine) Prepare(s *Settings, dir string) (*Prober, error) {
 		return nil, fmt.Errorf("prepare probe: %w", errors.Join(errs...))
 	}
 	name, k := s.one()
-	m, err := k.prepare(e, dir)
+	m, err := k.prepare(e, from)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s probe: %w", name, err)
 	}

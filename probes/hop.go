@@ -35,7 +35,7 @@ type httpProbe struct {
 	wire  []byte
 }
 
-func (h *HTTP) prepare(e *Engine, dir string) (*measure, error) {
+func (h *HTTP) prepare(e *Engine, from Source) (*measure, error) {
 	u, err := url.Parse(h.URL)
 	if err != nil {
 		return nil, fmt.Errorf("parse url: %w", err)
@@ -52,10 +52,10 @@ func (h *HTTP) prepare(e *Engine, dir string) (*measure, error) {
 	if p.wish, err = h.wish(); err != nil {
 		return nil, err
 	}
-	if err := p.readFiles(h, dir); err != nil {
+	if err := p.readFiles(h, from); err != nil {
 		return nil, err
 	}
-	hide, err := p.readSecrets(h, dir)
+	hide, err := p.readSecrets(h, from)
 	if err != nil {
 		return nil, err
 	}
@@ -71,15 +71,15 @@ func (h *HTTP) prepare(e *Engine, dir string) (*measure, error) {
 }
 
 // readFiles reads the payload and what TLS trusts.
-func (p *httpProbe) readFiles(h *HTTP, dir string) error {
+func (p *httpProbe) readFiles(h *HTTP, from Source) error {
 	if h.PayloadFile != "" {
-		data, err := readFile(dir, h.PayloadFile, maxPayload)
+		data, err := from.file(h.PayloadFile, maxPayload)
 		if err != nil {
 			return fmt.Errorf("read payload_file: %w", err)
 		}
 		p.body = string(data)
 	}
-	tr, err := h.TLS.prepare(dir)
+	tr, err := h.TLS.prepare(from)
 	if err != nil {
 		return err
 	}
@@ -91,9 +91,9 @@ func (p *httpProbe) readFiles(h *HTTP, dir string) error {
 }
 
 // readSecrets fills the two sets of headers and everything that logs in. It returns the secrets among it.
-func (p *httpProbe) readSecrets(h *HTTP, dir string) (hide []string, err error) {
+func (p *httpProbe) readSecrets(h *HTTP, from Source) (hide []string, err error) {
 	for i, hd := range h.Headers {
-		v, err := hd.read(dir)
+		v, err := hd.read(from)
 		if err != nil {
 			return nil, fmt.Errorf("headers[%d]: %w", i, err)
 		}
@@ -110,7 +110,7 @@ func (p *httpProbe) readSecrets(h *HTTP, dir string) (hide []string, err error) 
 	if p.plain.Get("Accept-Encoding") == "" && h.Compression != "none" {
 		p.plain.Set("Accept-Encoding", "gzip")
 	}
-	login, more, err := h.login(dir)
+	login, more, err := h.login(from)
 	if err != nil {
 		return nil, err
 	}
@@ -118,11 +118,11 @@ func (p *httpProbe) readSecrets(h *HTTP, dir string) (hide []string, err error) 
 		p.secret.Set("Authorization", login)
 	}
 	hide = append(hide, more...)
-	if p.tokens, more, err = h.OAuth2.prepare(dir); err != nil {
+	if p.tokens, more, err = h.OAuth2.prepare(from); err != nil {
 		return nil, err
 	}
 	hide = append(hide, more...)
-	if p.proxies, more, err = h.Proxy.prepare(dir, h.TLS); err != nil {
+	if p.proxies, more, err = h.Proxy.prepare(from, h.TLS); err != nil {
 		return nil, err
 	}
 	hide = append(hide, more...)
@@ -133,16 +133,16 @@ func (p *httpProbe) readSecrets(h *HTTP, dir string) (hide []string, err error) 
 }
 
 // login returns the value of the Authorization header, or "", and the secrets in it.
-func (h *HTTP) login(dir string) (value string, hide []string, err error) {
+func (h *HTTP) login(from Source) (value string, hide []string, err error) {
 	switch {
 	case h.Bearer != nil:
-		v, err := Header{Secret: h.Bearer}.read(dir)
+		v, err := Header{Secret: h.Bearer}.read(from)
 		if err != nil {
 			return "", nil, fmt.Errorf("bearer: %w", err)
 		}
 		return "Bearer " + v, []string{v}, nil
 	case h.Basic != nil:
-		v, err := h.Basic.Password.Read(dir)
+		v, err := h.Basic.Password.read(from)
 		if err != nil {
 			return "", nil, fmt.Errorf("basic.password: %w", err)
 		}

@@ -80,7 +80,7 @@ type icmpProbe struct {
 	raws     []bool // over a raw socket or not, in the order tried
 }
 
-func (i *ICMP) prepare(e *Engine, _ string) (*measure, error) {
+func (i *ICMP) prepare(e *Engine, _ Source) (*measure, error) {
 	s := *i
 	s.Count, s.Size, s.TTL = orNumber(i.Count, 1), orNumber(i.Size, minEcho), orNumber(i.TTL, 64)
 	s.MaxRTTOf, s.Privileged = orText(i.MaxRTTOf, "mean"), orText(i.Privileged, "auto")

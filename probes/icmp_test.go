@@ -67,7 +67,7 @@ func byOracle(t *testing.T, s *Settings, within time.Duration) Observation {
 // byProBing lets pro-bing send over a raw socket of its own, or over a datagram one where the process may use no other.
 func byProBing(t testing.TB, i *ICMP) func(context.Context) Observation {
 	t.Helper()
-	m, err := i.prepare(NewEngine(), "")
+	m, err := i.prepare(NewEngine(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

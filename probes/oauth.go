@@ -85,7 +85,7 @@ type token struct {
 	cover *cover
 }
 
-func (o *OAuth2) prepare(dir string) (*tokens, []string, error) {
+func (o *OAuth2) prepare(from Source) (*tokens, []string, error) {
 	if o == nil {
 		return nil, nil, nil
 	}
@@ -94,7 +94,7 @@ func (o *OAuth2) prepare(dir string) (*tokens, []string, error) {
 		return nil, nil, fmt.Errorf("parse oauth2.token_url: %w", err)
 	}
 	u.Fragment, u.RawFragment = "", ""
-	secret, err := o.ClientSecret.Read(dir)
+	secret, err := o.ClientSecret.read(from)
 	if err != nil {
 		return nil, nil, fmt.Errorf("oauth2.client_secret: %w", err)
 	}

@@ -164,7 +164,7 @@ func preparedAs(t *testing.T, e *Engine, s *Settings) (any, error) {
 		return nil, fmt.Errorf("got %v", ps)
 	}
 	_, k := s.one()
-	m, err := k.prepare(e, t.TempDir())
+	m, err := k.prepare(e, Folder(t.TempDir()))
 	if err != nil {
 		return nil, err
 	}

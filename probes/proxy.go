@@ -133,7 +133,7 @@ type proxies struct {
 
 // prepare reads what the settings refer to, and returns the secrets among it. tls is the check's block: its authorities are
 // trusted for the proxy too, and nothing else of it is meant for the proxy.
-func (x *Proxy) prepare(dir string, tls *TLS) (ps *proxies, hide []string, err error) {
+func (x *Proxy) prepare(from Source, tls *TLS) (ps *proxies, hide []string, err error) {
 	if x == nil {
 		return nil, nil, nil
 	}
@@ -142,11 +142,11 @@ func (x *Proxy) prepare(dir string, tls *TLS) (ps *proxies, hide []string, err e
 	if tls != nil {
 		own.CAFile, own.SkipVerify = tls.CAFile, tls.SkipVerify
 	}
-	if ps.trust, err = own.prepare(dir); err != nil {
+	if ps.trust, err = own.prepare(from); err != nil {
 		return nil, nil, err
 	}
 	for i, hd := range x.ConnectHeaders {
-		v, err := hd.read(dir)
+		v, err := hd.read(from)
 		if err != nil {
 			return nil, nil, fmt.Errorf("proxy.connect_headers[%d]: %w", i, err)
 		}
@@ -155,12 +155,12 @@ func (x *Proxy) prepare(dir string, tls *TLS) (ps *proxies, hide []string, err e
 			hide = append(hide, v)
 		}
 	}
-	more, err := x.prepareChoice(ps, dir)
+	more, err := x.prepareChoice(ps, from)
 	return ps, append(hide, more...), err
 }
 
 // prepareChoice says which proxy is asked, by the settings or by the environment as it is now.
-func (x *Proxy) prepareChoice(ps *proxies, dir string) (hide []string, err error) {
+func (x *Proxy) prepareChoice(ps *proxies, from Source) (hide []string, err error) {
 	if x.Environment {
 		env := httpproxy.FromEnvironment()
 		ps.pick = env.ProxyFunc()
@@ -176,7 +176,7 @@ func (x *Proxy) prepareChoice(ps *proxies, dir string) (hide []string, err error
 		return nil, fmt.Errorf("parse proxy.url: %w", err)
 	}
 	if x.Password != nil {
-		v, err := x.Password.Read(dir)
+		v, err := x.Password.read(from)
 		if err != nil {
 			return nil, fmt.Errorf("proxy.password: %w", err)
 		}
@@ -336,11 +336,11 @@ func withoutZone(host string) string {
 }
 
 // read returns the value of a header, a literal or a secret of one line.
-func (h Header) read(dir string) (string, error) {
+func (h Header) read(from Source) (string, error) {
 	if h.Secret == nil {
 		return h.Value, nil
 	}
-	v, err := h.Secret.Read(dir)
+	v, err := h.Secret.read(from)
 	if err == nil && !httpguts.ValidHeaderFieldValue(v) {
 		err = fmt.Errorf("read secret: got control characters, want one line")
 	}

@@ -1,11 +1,7 @@
 package probes
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/uptally/uptally"
@@ -43,15 +39,17 @@ func (s *Secret) validate(p *problems) {
 }
 
 // Read returns the value; a file is relative to dir. The error names the reference and never the value.
-func (s *Secret) Read(dir string) (string, error) {
+func (s *Secret) Read(dir string) (string, error) { return s.read(Folder(dir)) }
+
+func (s *Secret) read(from Source) (string, error) {
 	if s.Env != "" {
-		v, ok := os.LookupEnv(s.Env)
+		v, ok := from.env(s.Env)
 		if !ok || v == "" {
 			return "", fmt.Errorf("read secret: environment variable %q is not set", s.Env)
 		}
 		return v, nil
 	}
-	data, err := readFile(dir, s.File, maxSecret)
+	data, err := from.file(s.File, maxSecret)
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)
 	}
@@ -60,24 +58,4 @@ func (s *Secret) Read(dir string) (string, error) {
 		return "", fmt.Errorf("read secret: file %q is empty", s.File)
 	}
 	return v, nil
-}
-
-// readFile reads at most limit bytes of a file that settings name, relative to dir.
-func readFile(dir, name string, limit int64) ([]byte, error) {
-	path := name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("file %q is longer than %d bytes", name, limit)
-	}
-	return data, nil
 }

@@ -24,7 +24,7 @@ type kind interface {
 	// reasons lists what a probe of this kind can return besides ok.
 	reasons() []uptally.Reason
 	// prepare reads what the settings refer to and returns the probe. The settings are valid.
-	prepare(e *Engine, dir string) (*measure, error)
+	prepare(e *Engine, from Source) (*measure, error)
 }
 
 // set returns the kinds that are given, in the order of the fields, with their names.

@@ -72,7 +72,7 @@ type tcpProbe struct {
 	steps      []step
 }
 
-func (t *TCP) prepare(_ *Engine, dir string) (*measure, error) {
+func (t *TCP) prepare(_ *Engine, from Source) (*measure, error) {
 	host, port, err := net.SplitHostPort(t.Address)
 	if err != nil {
 		return nil, fmt.Errorf("parse address: %w", err)
@@ -80,7 +80,7 @@ func (t *TCP) prepare(_ *Engine, dir string) (*measure, error) {
 	p := &tcpProbe{route: t.Reach.route(), host: host, port: port, refused: t.Expect == "refused", preset: presets()[t.StartTLS]}
 	later := t.upgrades() > 0 || t.StartTLS != ""
 	if p.tlsFirst = t.TLS != nil && !later; t.TLS != nil || later {
-		if p.trust, err = t.TLS.prepare(dir); err != nil {
+		if p.trust, err = t.TLS.prepare(from); err != nil {
 			return nil, err
 		}
 	}

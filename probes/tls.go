@@ -107,7 +107,7 @@ type trust struct {
 }
 
 // prepare reads the files. A nil block is the default one.
-func (t *TLS) prepare(dir string) (*trust, error) {
+func (t *TLS) prepare(from Source) (*trust, error) {
 	if t == nil {
 		t = &TLS{}
 	}
@@ -127,7 +127,7 @@ func (t *TLS) prepare(dir string) (*trust, error) {
 		tr.config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 	}
 	if t.CAFile != "" {
-		pem, err := readFile(dir, t.CAFile, maxPEM)
+		pem, err := from.file(t.CAFile, maxPEM)
 		if err != nil {
 			return nil, fmt.Errorf("read ca_file: %w", err)
 		}
@@ -137,11 +137,11 @@ func (t *TLS) prepare(dir string) (*trust, error) {
 		}
 	}
 	if t.CertFile != "" {
-		cert, err := readFile(dir, t.CertFile, maxPEM)
+		cert, err := from.file(t.CertFile, maxPEM)
 		if err != nil {
 			return nil, fmt.Errorf("read cert_file: %w", err)
 		}
-		key, err := readFile(dir, t.KeyFile, maxPEM)
+		key, err := from.file(t.KeyFile, maxPEM)
 		if err != nil {
 			return nil, fmt.Errorf("read key_file: %w", err)
 		}

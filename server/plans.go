@@ -15,15 +15,15 @@ type PlanStore interface {
 
 // Plans dates the plans that a configuration wants, whose From is ignored, and returns them in the order of want. A plan
 // whose terms are those of the check's newest stored plan is that one. A changed or new one begins at the first instant
-// of its own grid, over all sites, that is strictly after now (milliseconds UTC) and after the start of the newest; a
-// cron plan, which has no grid, one millisecond after. It is stored before Plans returns, and so are the names of its
-// check and sites. Called again with the same plans, it changes nothing.
+// of its own grid, over all sites, that is strictly after the one that after names for it (milliseconds UTC) and after the start of
+// the newest; a cron plan, which has no grid, one millisecond after. It is stored before Plans returns, and so are the names of
+// its check and sites. Called again with the same plans, it changes nothing.
 //
 // The error names the first plan that is not valid or cannot be stored; none of them is stored then.
-func Plans(ctx context.Context, store PlanStore, now int64, want []uptally.Plan) ([]uptally.Plan, error) {
+func Plans(ctx context.Context, store PlanStore, after func(uptally.Plan) int64, want []uptally.Plan) ([]uptally.Plan, error) {
 	dated, fresh := make([]uptally.Plan, 0, len(want)), []uptally.Plan(nil)
 	for _, p := range want {
-		p, isNew, err := datePlan(ctx, store, now, p)
+		p, isNew, err := datePlan(ctx, store, after(p), p)
 		if err != nil {
 			return nil, fmt.Errorf("plan check %q: %w", p.Check, err)
 		}
@@ -38,7 +38,7 @@ func Plans(ctx context.Context, store PlanStore, now int64, want []uptally.Plan)
 	return dated, store.AddPlans(ctx, fresh...)
 }
 
-func datePlan(ctx context.Context, store PlanStore, now int64, p uptally.Plan) (dated uptally.Plan, fresh bool, err error) {
+func datePlan(ctx context.Context, store PlanStore, after int64, p uptally.Plan) (dated uptally.Plan, fresh bool, err error) {
 	if ps := p.Validate(); len(ps) > 0 {
 		return p, false, fmt.Errorf("%v", ps[0])
 	}
@@ -51,9 +51,9 @@ func datePlan(ctx context.Context, store PlanStore, now int64, p uptally.Plan) (
 		if newest.SameTerms(p) {
 			return newest, false, nil
 		}
-		now = max(now, newest.From)
+		after = max(after, newest.From)
 	}
-	p.From = firstSlot(p, now)
+	p.From = firstSlot(p, after)
 	return p, true, nil
 }
 

@@ -12,12 +12,15 @@ import (
 	"github.com/uptally/uptally/server"
 )
 
+// at is an instant after which every plan may begin.
+func at(now int64) func(uptally.Plan) int64 { return func(uptally.Plan) int64 { return now } }
+
 func TestPlans(t *testing.T) {
 	ctx := t.Context()
 	store := &ledger.Memory{}
 	dated := func(now int64, want ...uptally.Plan) []uptally.Plan {
 		t.Helper()
-		got, err := server.Plans(ctx, store, now, want)
+		got, err := server.Plans(ctx, store, at(now), want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +65,7 @@ func TestPlans(t *testing.T) {
 func TestPlansRefuses(t *testing.T) {
 	bad := ledgertest.Plan(0)
 	bad.Quorum = 2
-	_, err := server.Plans(t.Context(), &ledger.Memory{}, 0, []uptally.Plan{bad})
+	_, err := server.Plans(t.Context(), &ledger.Memory{}, at(0), []uptally.Plan{bad})
 	if want := `plan check "portal-home": quorum: got "2", want 1 to 1, the number of sites`; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -77,7 +80,7 @@ func TestPlansFirstSlot(t *testing.T) {
 		p.Timeout = 1
 		p.Gap = 1_000
 		now := rapid.Int64Range(-1_000, 1_000).Draw(rt, "now")
-		got, err := server.Plans(t.Context(), &ledger.Memory{}, now, []uptally.Plan{p})
+		got, err := server.Plans(t.Context(), &ledger.Memory{}, at(now), []uptally.Plan{p})
 		if err != nil {
 			rt.Fatal(err)
 		}

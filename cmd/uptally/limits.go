@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/probes/schedule"
 )
 
@@ -31,29 +32,33 @@ const (
 
 // applyLimits sets what a process can set for itself: a limit of memory, unless its environment has one, and no core dumps,
 // which would hold secrets. Descriptors are raised to the hard limit by Go itself.
-func (h *house) applyLimits(context.Context) error {
+func applyLimits(context.Context) error {
 	noCoreDumps()
-	if h.limits.memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(h.limits.memory / 100 * memoryShare)
+	if memory := mostMemory(); memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory / 100 * memoryShare)
 	}
-	h.workers = h.limits.workers(h.inFlight())
-	h.limits.log(h.log, h.inFlight(), h.workers)
 	return nil
 }
 
-// inFlight is how many probes of each kind are in the air at once when every target is silent: rate times timeout.
-func (h *house) inFlight() map[string]int {
-	sums := map[string]float64{}
-	for i := range h.cfg.Checks {
-		p := &h.cfg.Checks[i].Plan
-		if p.Rank(h.cfg.Site) < 0 {
+// inFlight is how many probes of each kind are in the air at a site at once when every target is silent: rate times timeout. Of a check
+// that has several plans the greatest counts.
+func inFlight(plans []uptally.Plan, site string) map[string]int {
+	shares := map[[2]string]float64{}
+	for i := range plans {
+		p := &plans[i]
+		if p.Rank(site) < 0 {
 			continue
 		}
 		every := p.Every
 		if every == 0 {
 			every = p.Timeout // slots of cron checks fall together
 		}
-		sums[p.Kind] += float64(p.Timeout) / float64(every)
+		of := [2]string{p.Kind, p.Check}
+		shares[of] = max(shares[of], float64(p.Timeout)/float64(every))
+	}
+	sums := map[string]float64{}
+	for of, share := range shares {
+		sums[of[0]] += share
 	}
 	need := map[string]int{}
 	for kind, sum := range sums {

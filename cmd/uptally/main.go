@@ -76,6 +76,7 @@ func rootCommand(s streams) *cobra.Command {
 		return usageError{fmt.Errorf("%s: %w; see uptally %s --help", c.Name(), err, c.Name())}
 	})
 	root.AddCommand(
+		agentCommand(s),
 		calendarCommand(s),
 		compareCommand(s),
 		demoCommand(s),

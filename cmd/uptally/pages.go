@@ -125,8 +125,13 @@ func (h *house) fail(w http.ResponseWriter, err error) {
 
 func (h *house) health() exporter.Health {
 	now := time.Now().UnixMilli()
-	health := exporter.Health{At: now, LedgerOpen: true, LastAppend: h.startedAt, Within: h.appendsWithin}
-	if a := h.running.Load(); a != nil {
+	health := exporter.Health{At: now, LedgerOpen: true, LastAppend: h.startedAt}
+	if h.site == nil {
+		health.SchedulerRunning = true // it has none
+		return health
+	}
+	health.Within = h.appendsWithin
+	if a := h.site.running.Load(); a != nil {
 		health.SchedulerRunning = true
 		if last := a.Stats().LastAppend; !last.IsZero() {
 			health.LastAppend = last.UnixMilli()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,8 +18,7 @@ import (
 
 // references prepares what is asked beside a failure. Where the installation names references, they decide, and the gateway and
 // the resolver are asked for the diagnosis; where it names none, those two decide; where it wants none, nothing is asked.
-func (h *house) references() ([]agent.Reference, error) {
-	given := h.cfg.References
+func (s *siteWork) references(given []configs.Reference) ([]agent.Reference, error) {
 	if given != nil && len(given) == 0 {
 		return nil, nil
 	}
@@ -28,7 +26,7 @@ func (h *house) references() ([]agent.Reference, error) {
 	var errs []error
 	for i := range given {
 		r := &given[i]
-		p, err := h.engine.Prepare(&r.Probe, filepath.Dir(h.cfg.Path))
+		p, err := s.engine.Prepare(&r.Probe, "")
 		if err != nil {
 			errs = append(errs, fmt.Errorf("reference %q: %w", r.Text, err))
 			continue
@@ -37,11 +35,11 @@ func (h *house) references() ([]agent.Reference, error) {
 	}
 	decide := len(given) == 0
 	if hasRoutes() {
-		all = append(all, agent.Reference{Name: "gateway", Part: agent.Gateway, Votes: decide, Probe: askGateway(h.engine)})
+		all = append(all, agent.Reference{Name: "gateway", Part: agent.Gateway, Votes: decide, Probe: askGateway(s.engine)})
 	}
 	all = append(all, agent.Reference{Name: "resolver", Part: agent.Resolver, Votes: decide && !resolvesHere(), Probe: askResolver(hostNames(given))})
 	if decide {
-		h.log.Warn("references not given: the gateway and the resolver decide whether a failure is the site's own", "gateway", hasRoutes(), "resolver", !resolvesHere())
+		s.log.Warn("references not given: the gateway and the resolver decide whether a failure is the site's own", "gateway", hasRoutes(), "resolver", !resolvesHere())
 	}
 	return all, errors.Join(errs...)
 }
@@ -117,22 +115,10 @@ func askGateway(engine *probes.Engine) func(context.Context) probes.Observation 
 	}
 }
 
-// depends answers for each check, by name, what dependsOn says.
-func (h *house) depends() func(*uptally.Plan) (uplink, resolver bool) {
-	type parts struct{ uplink, resolver bool }
-	known := map[string]parts{}
-	for i := range h.cfg.Checks {
-		c := &h.cfg.Checks[i]
-		uplink, resolver := dependsOn(c, h.cfg.References)
-		known[c.Plan.Check] = parts{uplink, resolver}
-	}
-	return func(p *uptally.Plan) (uplink, resolver bool) { return known[p.Check].uplink, known[p.Check].resolver }
-}
-
 // dependsOn says which parts of the site's network can make a check fail: none for one of this very machine or of a reference,
 // whose network cannot be cut without it; not the resolver where the check has one of its own.
-func dependsOn(c *configs.Check, refs []configs.Reference) (uplink, resolver bool) {
-	host, by := c.Probe.Host()
+func dependsOn(settings *probes.Settings, refs []configs.Reference) (uplink, resolver bool) {
+	host, by := settings.Host()
 	if fixed, ok := by.Resolve[host]; ok {
 		host = fixed
 	}

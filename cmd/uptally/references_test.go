@@ -29,7 +29,7 @@ func TestDependsOn(t *testing.T) {
 		{"another DNS server", probes.Settings{DNS: &probes.DNS{Server: "192.0.2.53:53", Name: "example.com"}}, true, true},
 	} {
 		check := configs.Check{Probe: c.probe}
-		if uplink, resolver := dependsOn(&check, refs); uplink != c.uplink || resolver != c.resolver {
+		if uplink, resolver := dependsOn(&check.Probe, refs); uplink != c.uplink || resolver != c.resolver {
 			t.Errorf("%s: got uplink %v, resolver %v, want %v, %v", c.story, uplink, resolver, c.uplink, c.resolver)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os/signal"
 	"syscall"
@@ -9,6 +10,13 @@ import (
 
 	"github.com/uptally/uptally/configs"
 )
+
+// stopSignals ends a context at the first SIGTERM or SIGINT; the next one has its usual effect.
+func stopSignals(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
 
 func runCommand(s streams) *cobra.Command {
 	var config string
@@ -23,12 +31,8 @@ func runCommand(s streams) *cobra.Command {
 			if err != nil {
 				return printProblems(s, err)
 			}
-			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
+			ctx, stop := stopSignals(c.Context())
 			defer stop()
-			go func() {
-				<-ctx.Done()
-				stop() // the next signal has its usual effect
-			}()
 			log := slog.New(slog.NewTextHandler(s.err, nil))
 			h := newHouse(cfg, log)
 			return live(ctx, log, h.steps(), h.failed)

@@ -10,12 +10,12 @@ import (
 // Each name that the command lists prints a schema that a validator compiles.
 func TestSchemas(t *testing.T) {
 	_, names, _ := command(t, "schema")
-	if names != "installation\nagreement\ncalendar\nholidays\nfacts\nstatement\nfigures\n" {
+	if names != "agent\ninstallation\nagreement\ncalendar\nholidays\nfacts\nstatement\nfigures\n" {
 		t.Errorf("got names %q", names)
 	}
 	compile(t, strings.Fields(names))
 	code, _, stderr := command(t, "schema", "agrement")
-	if want := "uptally: schema: got \"agrement\", want one of installation, agreement, calendar, holidays, facts, statement, figures\n"; code != exitUsage || stderr != want {
+	if want := "uptally: schema: got \"agrement\", want one of agent, installation, agreement, calendar, holidays, facts, statement, figures\n"; code != exitUsage || stderr != want {
 		t.Errorf("got %d %q, want %q", code, stderr, want)
 	}
 }

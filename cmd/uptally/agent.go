@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uptally/uptally/configs"
+	"github.com/uptally/uptally/exporter"
+	"github.com/uptally/uptally/ledger"
+	"github.com/uptally/uptally/ledger/delivery"
+	"github.com/uptally/uptally/probes/agent"
+	"github.com/uptally/uptally/probes/agent/identity"
+	"github.com/uptally/uptally/probes/agent/plans"
+	"github.com/uptally/uptally/probes/agent/ship"
+)
+
+func agentCommand(s streams) *cobra.Command {
+	var config string
+	c := &cobra.Command{
+		Use:   "agent",
+		Short: "measure at a site what the server says, keep it in a spool, and deliver it to the server",
+		Long: "agent measures what the server hands out to its site. Results are on stable storage here before anything else, and stay until the\n" +
+			"server has them; without the server it measures on. `uptally enrol` comes first. SIGTERM and SIGINT stop it cleanly within " + stopBound.String() + ".",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := configs.LoadAgent(config)
+			if err != nil {
+				return printProblems(s, err)
+			}
+			ctx, stop := stopSignals(c.Context())
+			defer stop()
+			log := slog.New(slog.NewTextHandler(s.err, nil))
+			o := newOutpost(cfg, log)
+			return live(ctx, log, o.steps(), o.failed)
+		},
+	}
+	c.Flags().StringVarP(&config, "config", "c", "agent.yaml", "the agent's file")
+	return c
+}
+
+// outpost is an agent that delivers to a server: a site, its spool, and what carries the one to the other.
+type outpost struct {
+	cfg       *configs.Agent
+	log       *slog.Logger
+	failed    chan error
+	startedAt int64
+	metrics   *exporter.Exporter
+	site      *siteWork
+	identity  *identity.Identity
+	shipper   *ship.Shipper
+	follower  *plans.Follower
+	http      *http.Server
+
+	mu      sync.Mutex // guards what is measured
+	book    *plans.Book
+	started bool
+	ending  bool
+
+	stopShipping, stopFollowing context.CancelFunc
+	shipped, followed           chan error
+}
+
+func newOutpost(cfg *configs.Agent, log *slog.Logger) *outpost {
+	o := &outpost{cfg: cfg, log: log, failed: make(chan error, 3), startedAt: time.Now().UnixMilli()}
+	o.metrics = exporter.New(exporter.Options{Version: version, GoVersion: runtime.Version(), Runtime: o.numbers})
+	o.site = newSiteWork(cfg.Site, log, o.metrics)
+	return o
+}
+
+// steps is the order in which an agent comes to life; it stops in the mirror of it. The spool is opened beside the probes, which never
+// wait for it.
+func (o *outpost) steps() []step {
+	return []step{
+		{"limits", applyLimits, nil},
+		{"identity", o.openIdentity, o.closeIdentity},
+		{"plans", o.openPlans, nil},
+		{"pages", o.listen, o.closePages},
+		{"shipper", o.startShipper, o.stopShipper},
+		{"scheduler", o.startSite, o.endSite},
+		{"plans from the server", o.follow, o.unfollow},
+	}
+}
+
+func (o *outpost) openIdentity(context.Context) (err error) {
+	if o.identity, err = identity.Open(o.cfg.Data); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w: enrol this agent first, with uptally enrol --server %s --data %s", err, o.cfg.Server, o.cfg.Data)
+		}
+		return err
+	}
+	if got := o.identity.Site(); got != o.cfg.Site {
+		return fmt.Errorf("open identity: got an agent of site %q, want %q as %s says", got, o.cfg.Site, o.cfg.Path)
+	}
+	if got := o.identity.Server(); got != o.cfg.Server {
+		return fmt.Errorf("open identity: got an agent of server %q, want %q as %s says", got, o.cfg.Server, o.cfg.Path)
+	}
+	return nil
+}
+
+func (o *outpost) closeIdentity(context.Context) error {
+	o.identity.Close()
+	return nil
+}
+
+// openPlans reads what was handed out before. Plans that cannot be read are the server's to give again.
+func (o *outpost) openPlans(context.Context) error {
+	book, err := plans.Open(o.cfg.Data)
+	if err != nil {
+		o.log.Error("plans kept here cannot be read: waiting for the server's", "err", err)
+		book = &plans.Book{}
+	}
+	o.book = book
+	return nil
+}
+
+func (o *outpost) listen(context.Context) (err error) {
+	if o.cfg.Listen == "" {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", o.metrics.Handler())
+	mux.Handle("GET /healthz", exporter.Healthz())
+	mux.Handle("GET /readyz", exporter.Readyz(o.health))
+	_, o.http, err = listenPages(o.cfg.Listen, http.MaxBytesHandler(hardened(mux), 0), o.log, o.failed)
+	return err
+}
+
+func (o *outpost) closePages(ctx context.Context) error {
+	if o.http == nil {
+		return nil
+	}
+	return closeServer(ctx, o.http)
+}
+
+func (o *outpost) startShipper(context.Context) error {
+	o.follower = plans.NewFollower(plans.FollowerOptions{
+		Transport: o.identity, Server: o.identity.Server(), Version: o.book.Version(), Take: o.take, Log: o.log,
+	})
+	o.shipper = ship.New(ship.Options{
+		Open: func() (*ledger.Spool, error) {
+			return ledger.OpenSpool(o.cfg.Data, ledger.SpoolOptions{Bound: o.cfg.SpoolBound, Keep: time.Duration(o.cfg.SpoolKeep) * time.Millisecond})
+		},
+		Identity: o.identity, Version: version, Log: o.log,
+		OnReply: func(r delivery.Reply) { o.follower.Told(r.Plans) },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	o.stopShipping, o.shipped = cancel, make(chan error, 1)
+	go func() {
+		err := o.shipper.Run(ctx)
+		o.shipped <- err
+		if err != nil {
+			o.failed <- err
+		}
+	}()
+	return nil
+}
+
+// stopShipper lets what waits be sent within a bound.
+func (o *outpost) stopShipper(ctx context.Context) error {
+	o.stopShipping()
+	select {
+	case err := <-o.shipped:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the shipper: %w", ctx.Err())
+	}
+}
+
+// startSite measures by the plans that were kept; where there are none the first ones of the server start it.
+func (o *outpost) startSite(context.Context) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.book.Version() == "" {
+		o.log.Info("no plans yet: waiting for the server's", "site", o.cfg.Site)
+		return nil
+	}
+	return o.measure(o.book, nil)
+}
+
+// measure puts a book in force once keep, if it is not nil, has made it durable. Whatever can fail of it fails before.
+func (o *outpost) measure(b *plans.Book, keep func() error) error {
+	tasks, err := b.Tasks(time.Now().UnixMilli())
+	if err != nil {
+		return err
+	}
+	references := o.cfg.References
+	if references == nil {
+		if references, err = configs.References(b.References()); err != nil {
+			return err
+		}
+	}
+	d, err := o.site.prepare(tasks, references)
+	if err != nil {
+		return err
+	}
+	if keep != nil {
+		if err := keep(); err != nil {
+			return err
+		}
+	}
+	if err := o.metrics.SetChecks(d.series(o.site.name)); err != nil {
+		return err
+	}
+	o.book = b
+	if o.started {
+		return o.site.take(d)
+	}
+	o.started = true
+	return o.site.start(d, agent.Options{Agent: o.identity.Agent(), Spool: o.shipper})
+}
+
+// take puts plans of the server in force, whole or not at all.
+func (o *outpost) take(data []byte) error {
+	p, err := plans.Read(data, o.cfg.Site)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ending {
+		return nil
+	}
+	b := o.book.With(p, time.Now().UnixMilli())
+	if err := o.measure(b, func() error { return b.Save(o.cfg.Data) }); err != nil {
+		return err
+	}
+	o.log.Info("plans in force", "site", o.cfg.Site, "checks", len(p.Plans.Checks))
+	return nil
+}
+
+func (o *outpost) endSite(ctx context.Context) error {
+	o.mu.Lock()
+	o.ending = true
+	o.mu.Unlock()
+	return o.site.end(ctx)
+}
+
+func (o *outpost) follow(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	o.stopFollowing, o.followed = cancel, make(chan error, 1)
+	go func() {
+		o.follower.Run(ctx)
+		o.followed <- nil
+	}()
+	return nil
+}
+
+func (o *outpost) unfollow(ctx context.Context) error {
+	o.stopFollowing()
+	select {
+	case err := <-o.followed:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for plans under way: %w", ctx.Err())
+	}
+}
+
+func (o *outpost) numbers() exporter.Numbers {
+	var n exporter.Numbers
+	o.site.numbers(&n)
+	return n
+}
+
+func (o *outpost) health() exporter.Health {
+	health := exporter.Health{At: time.Now().UnixMilli(), LedgerOpen: !o.shipper.Stats().Opening, LastAppend: o.startedAt}
+	a := o.site.running.Load()
+	if a == nil {
+		return health // no plans yet
+	}
+	health.SchedulerRunning = true
+	if last := a.Stats().LastAppend; !last.IsZero() {
+		health.LastAppend = last.UnixMilli()
+	}
+	return health
+}

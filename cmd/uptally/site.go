@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/configs"
+	"github.com/uptally/uptally/exporter"
+	"github.com/uptally/uptally/probes"
+	"github.com/uptally/uptally/probes/agent"
+	"github.com/uptally/uptally/probes/agent/plans"
+)
+
+// siteWork is the work at a place: what is measured there by an agent in this process, be it of a house or alone.
+type siteWork struct {
+	name    string
+	log     *slog.Logger
+	metrics *exporter.Exporter
+	limits  limits
+	// observe, if not nil, is called with each result and the name of its check, on the agent's loop.
+	observe func(check string, r uptally.Result)
+
+	engine   *probes.Engine
+	duty     atomic.Pointer[duty]        // what is measured
+	running  atomic.Pointer[agent.Agent] // while slots are fired
+	observed atomic.Uint64
+	busy     busy
+
+	stop  context.CancelFunc
+	ended chan error
+}
+
+// duty is what a site measures. It is replaced as a whole and never written.
+type duty struct {
+	plans []uptally.Plan
+	// probers are those of a check's plans, ascending by the slot from which they are in force.
+	probers    map[string][]posted
+	references []agent.Reference
+	names      map[uptally.ID]string
+	workers    map[string]int
+	need       map[string]int
+}
+
+// posted is a prober from a slot on, and what its check hangs on.
+type posted struct {
+	from             int64
+	prober           *probes.Prober
+	uplink, resolver bool
+}
+
+// of returns what measures a check under a plan.
+func (d *duty) of(p *uptally.Plan) posted {
+	var found posted
+	for i, x := range d.probers[p.Check] {
+		if i == 0 || x.from <= p.From {
+			found = x
+		}
+	}
+	return found
+}
+
+func newSiteWork(name string, log *slog.Logger, metrics *exporter.Exporter) *siteWork {
+	return &siteWork{name: name, log: log, metrics: metrics, limits: machineLimits(), engine: probes.NewShared()}
+}
+
+// prepare makes a duty out of tasks without a change to what is measured. references are nil where none are given.
+func (s *siteWork) prepare(tasks []plans.Task, references []configs.Reference) (*duty, error) {
+	d := &duty{probers: map[string][]posted{}, names: map[uptally.ID]string{}}
+	var errs []error
+	for i := range tasks {
+		t := &tasks[i]
+		d.plans = append(d.plans, t.Plan)
+		d.names[uptally.IDOf(t.Plan.Check)] = t.Plan.Check
+		if t.Settings == nil {
+			continue
+		}
+		p, err := s.engine.PrepareFrom(t.Settings, t.Given)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("check %q: %w", t.Plan.Check, err))
+			continue
+		}
+		uplink, resolver := dependsOn(t.Settings, references)
+		d.probers[t.Plan.Check] = append(d.probers[t.Plan.Check], posted{t.Plan.From, p, uplink, resolver})
+	}
+	var err error
+	if d.references, err = s.references(references); err != nil {
+		errs = append(errs, err)
+	}
+	d.need = inFlight(d.plans, s.name)
+	d.workers = s.limits.workers(d.need)
+	return d, errors.Join(errs...)
+}
+
+// series are the checks of a duty at the site, for the metrics.
+func (d *duty) series(site string) []exporter.Series {
+	var all []exporter.Series
+	seen := map[string]bool{}
+	for i := range d.plans {
+		if p := &d.plans[i]; p.Rank(site) >= 0 && !seen[p.Check] {
+			seen[p.Check] = true
+			all = append(all, exporter.Series{Check: p.Check, Site: site})
+		}
+	}
+	return all
+}
+
+// start measures what d says, with what o has of identity and of where results go.
+func (s *siteWork) start(d *duty, o agent.Options) error {
+	s.duty.Store(d)
+	s.limits.log(s.log, d.need, d.workers)
+	o.Site, o.Plans, o.Workers, o.References, o.Log = s.name, d.plans, d.workers, d.references, s.log
+	o.Probe, o.Observe, o.Depends = s.probe, s.see, s.depends
+	a, err := agent.New(o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop, s.ended = cancel, make(chan error, 1)
+	go func() { s.ended <- a.Run(ctx) }()
+	s.running.Store(a)
+	return nil
+}
+
+// take measures what d says from now on: each plan from its slot on, and what has none any more until now.
+func (s *siteWork) take(d *duty) error {
+	a := s.running.Load()
+	s.duty.Store(d) // before the plans: a slot of a new one asks for it
+	return a.SetPlans(d.plans, time.Now().UnixMilli())
+}
+
+// end stops the scheduler: no more slots, probes in flight end, the last batch is appended.
+func (s *siteWork) end(ctx context.Context) error {
+	if s.running.Load() == nil {
+		return s.engine.Close()
+	}
+	s.stop()
+	select {
+	case err := <-s.ended:
+		return errors.Join(err, s.engine.Close())
+	case <-ctx.Done():
+		return fmt.Errorf("wait for probes in flight: %w", ctx.Err())
+	}
+}
+
+// probe is a check's probe with its share in the metrics.
+func (s *siteWork) probe(plan *uptally.Plan) func(context.Context) probes.Observation {
+	p := s.duty.Load().of(plan).prober
+	busy := s.busy.of(p.Kind())
+	return func(ctx context.Context) probes.Observation {
+		busy.Add(1)
+		defer busy.Add(-1)
+		o := p.Probe(ctx)
+		if !o.CertExpiry.IsZero() {
+			s.metrics.CertificateExpiry(plan.Check, s.name, o.CertExpiry.UnixMilli())
+		}
+		return o
+	}
+}
+
+func (s *siteWork) depends(plan *uptally.Plan) (uplink, resolver bool) {
+	p := s.duty.Load().of(plan)
+	return p.uplink, p.resolver
+}
+
+func (s *siteWork) see(r uptally.Result) {
+	s.observed.Add(1)
+	check := s.duty.Load().names[r.Check]
+	if s.observe != nil {
+		s.observe(check, r)
+	}
+	s.metrics.CheckResult(check, s.name, r)
+}
+
+// numbers is what the metrics ask of the scheduler and of the agent; without one it is nothing.
+func (s *siteWork) numbers(n *exporter.Numbers) {
+	a := s.running.Load()
+	if a == nil {
+		return
+	}
+	st := a.Stats()
+	n.Scheduler = &exporter.SchedulerNumbers{Fires: st.Fires, InFlight: st.InFlight}
+	for kind, limit := range s.duty.Load().workers {
+		n.Scheduler.Workers = append(n.Scheduler.Workers, exporter.Workers{Kind: kind, Busy: int(s.busy.of(kind).Load()), Limit: limit})
+	}
+	n.Agent = agentNumbers(st)
+	n.Ledger = &exporter.LedgerNumbers{Batches: st.Batches, Results: s.observed.Load() - uint64(st.Waiting), Waiting: st.Waiting}
+	if !st.LastAppend.IsZero() {
+		n.Ledger.LastAppend = st.LastAppend.UnixMilli()
+	}
+}
+
+// agentNumbers are an agent's own faults and its focus.
+func agentNumbers(s agent.Stats) *exporter.AgentNumbers {
+	n := &exporter.AgentNumbers{
+		Pauses: s.Pauses, Paused: time.Duration(s.PausedMillis) * time.Millisecond, ClockOffset: s.ClockOff,
+		Focus: s.Focus, Down: s.Down, Extras: s.Extras, Dropped: s.DroppedExtras,
+	}
+	if len(s.Isolation.References) == 0 {
+		return n
+	}
+	n.Isolation = &exporter.IsolationNumbers{
+		Uplink: s.Isolation.CutOff, Resolver: s.Isolation.NamesCutOff, Times: map[string]uint64{}, References: map[string]bool{},
+	}
+	for part, times := range s.Isolation.Times {
+		n.Isolation.Times[part.String()] = times
+	}
+	for _, r := range s.Isolation.References {
+		if r.Known {
+			n.Isolation.References[r.Name] = r.Up
+		}
+	}
+	return n
+}
+
+// busy counts workers by kind. The zero value is ready.
+type busy struct {
+	mu   sync.Mutex
+	kind map[string]*atomic.Int64
+}
+
+func (b *busy) of(kind string) *atomic.Int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.kind == nil {
+		b.kind = map[string]*atomic.Int64{}
+	}
+	if b.kind[kind] == nil {
+		b.kind[kind] = &atomic.Int64{}
+	}
+	return b.kind[kind]
+}
