@@ -34,6 +34,7 @@ var rooms = []room{
 	{"probes/agent/plans", []string{"", "probes", "ledger/delivery"}, "what an agent measures: fetched, kept, in force from stated slots"},
 	{"probes/agent/identity", []string{"", "ledger/delivery"}, "who an agent is to its server: made, kept, shown, renewed"},
 	{"probes/agent/ship", []string{"", "ledger", "ledger/delivery"}, "from the spool to the server; who the agent is, it is given"},
+	{"probes/agent/relay", []string{"", "probes/focus", "ledger/delivery"}, "what sites say of their probes, to the server and back"},
 	{"agreements", []string{""}, "pure: evidence in, account out"},
 	{"agreements/naive", []string{"", "agreements"}, "the second evaluator that tests hold against the first; it reads its types"},
 	{"agreements/recurrence", []string{"", "agreements"}, "pure: rules of imported calendars in, instants out"},
@@ -48,7 +49,7 @@ var rooms = []room{
 	{"statements", []string{"", "agreements", "ledger"}, "renders accounts from evidence"},
 	{"exporter", []string{"", "agreements"}, "plain numbers in, metrics out"},
 	{"dashboards", nil, "data; its test runs each query against the exporter"},
-	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "probes/agent/identity", "probes/agent/plans", "probes/agent/ship", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/delivery", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
+	{"cmd/uptally", []string{"", "probes", "probes/schedule", "probes/agent", "probes/agent/identity", "probes/agent/plans", "probes/agent/relay", "probes/agent/ship", "agreements", "agreements/recurrence", "configs", "ledger", "ledger/delivery", "ledger/export", "ledger/history", "server", "statements", "exporter", "dashboards"}, "wiring"},
 	{"cmd/uptally/simulator", []string{"", "probes/schedule", "probes/focus", "agreements", "ledger", "ledger/delivery", "server"}, "a made-up world about the real deciding parts; no program imports it"},
 }
 
@@ -60,7 +61,7 @@ var testOnly = map[string][]string{
 	"ledger/export":     {"ledger/ledgertest"},
 	"probes/agent/ship": {"ledger/ledgertest", "probes", "probes/agent", "probes/agent/identity", "server"}, // a whole agent before a real server
 	"probes/focus":      {"probes/schedule", "agreements"},                                                  // the simulation: real slots, real accounts
-	"server":            {"ledger/ledgertest", "ledger/postgrestest", "probes/agent/identity"},
+	"server":            {"ledger/ledgertest", "ledger/postgrestest", "probes/agent/identity", "probes/agent/relay", "probes/agent", "probes"},
 	"statements":        {"ledger/ledgertest"},
 }
 

@@ -35,6 +35,8 @@ type AgentsOptions struct {
 	// Plans returns what the agent of a site measures, and a version that changes with it. It is called from many
 	// goroutines, once a request.
 	Plans func(site string) (version string, data []byte)
+	// Relay passes on what sites say of their probes. Nil: each site is alone.
+	Relay *Relay
 	// Now is the server's clock.
 	Now func() time.Time
 	Log *slog.Logger
@@ -105,6 +107,10 @@ func NewAgents(ctx context.Context, o AgentsOptions) (*Agents, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve agents: %w", err)
 	}
+	if o.Relay == nil {
+		nobody := SharingOf(nil)
+		o.Relay = NewRelay(func() *Sharing { return nobody })
+	}
 	return &Agents{o: o, framing: delivery.NewFraming(), seen: map[uint64]*presence{}}, nil
 }
 
@@ -113,11 +119,13 @@ func NewAgents(ctx context.Context, o AgentsOptions) (*Agents, error) {
 func (a *Agents) Server() *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	return &http.Server{
+	srv := &http.Server{
 		Handler: a, Protocols: protocols, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 60 * time.Second,
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(a.o.Log.Handler(), slog.LevelDebug), // handshakes of strangers
 	}
+	srv.RegisterOnShutdown(a.o.Relay.Close)
+	return srv
 }
 
 // Stats returns the counters and the agents.

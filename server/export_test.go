@@ -24,3 +24,11 @@ func (a *Agents) Reserve(agent uint64, n int) bool { return a.shares.take(agent,
 
 // Release gives back what Reserve took.
 func (a *Agents) Release(agent uint64, n int) { a.shares.give(agent, n) }
+
+// Waits reports whether an agent's request waits at the relay.
+func (r *Relay) Waits(agent uint64, site string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.ears[site][agent]
+	return e != nil && e.open
+}

@@ -42,6 +42,7 @@ type hall struct {
 	url     string
 	log     *lines
 	framing *delivery.Framing
+	relay   *server.Relay // nil: each site is alone
 
 	handler atomic.Pointer[server.Agents] // agents, as it is served
 
@@ -127,7 +128,7 @@ func (h *hall) start(store depot) {
 	})
 	var err error
 	h.agents, err = server.NewAgents(h.t.Context(), server.AgentsOptions{
-		Store: store, Intake: in, Authority: h.ca, Now: h.clock, Log: log,
+		Store: store, Intake: in, Authority: h.ca, Relay: h.relay, Now: h.clock, Log: log,
 		Plans: func(site string) (string, []byte) { return "plans-of-" + site, []byte(`{"secret-of":"` + site + `"}`) },
 	})
 	if err != nil {

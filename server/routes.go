@@ -23,6 +23,8 @@ const (
 	retryAfter = 5 * time.Second
 	// smallBody is the limit of requests for enrolment and renewal, helloBody that of a hello with thousands of epochs.
 	smallBody, helloBody = 16 << 10, 1 << 20
+	// tellBody is that of what sites say of their probes.
+	tellBody = 256 << 10
 )
 
 // who may use a route.
@@ -49,6 +51,8 @@ func routes() []route {
 	return []route{
 		{"POST", "/agent/hello", anAgent, helloBody, (*Agents).serveHello},
 		{"POST", "/agent/batches", anAgent, delivery.MaxRequest, (*Agents).serveBatches},
+		{"POST", "/agent/tell", anAgent, tellBody, (*Agents).serveTell},
+		{"POST", "/agent/hear", anAgent, smallBody, (*Agents).serveHear},
 		{"GET", "/agent/plans", anAgent, 0, (*Agents).servePlans},
 		{"POST", "/agent/renew", anAgent, smallBody, (*Agents).serveRenew},
 		{"POST", "/agent/enrol", aJoiner, smallBody, (*Agents).serveEnrol},
@@ -62,6 +66,8 @@ type call struct {
 	who  Agent
 	came time.Time
 	body []byte
+	// still looks up once more whether the agent may ask: a call that waited is answered only if it may.
+	still func() error
 }
 
 // refusal is an answer that is no success; its text goes to whoever asked and holds nothing of the request.
@@ -98,6 +104,7 @@ func (a *Agents) serve(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		if rq.who, err = a.identify(ctx, r); err != nil {
 			return err
 		}
+		rq.still = func() error { _, err := a.identify(ctx, r); return err }
 		key = rq.who.ID
 	} else if !a.tries.begin(came) {
 		return refusal{http.StatusTooManyRequests, "too many wrong join tokens, try again in a minute"}

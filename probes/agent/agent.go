@@ -43,7 +43,7 @@ type Options struct {
 	// nil: on both. A check of this very machine hangs on none.
 	Depends func(plan *uptally.Plan) (uplink, resolver bool)
 	// Tell, if not nil, carries what the focus of a check says to its other sites. It runs on the agent's one loop and must not
-	// block. nil: the site focuses alone.
+	// block. nil: the site tells nobody. What the others say comes by Hear and HearSites.
 	Tell func(plan *uptally.Plan, m focus.Message)
 	// Append makes the canonical bytes of one batch durable; nil is the acknowledgement. Its calls never overlap. After an
 	// error the same bytes come again, so a batch that was stored all the same is a duplicate by its number. It returns soon
@@ -76,9 +76,10 @@ type Agent struct {
 	isolation *isolation // nil without references
 	counts    counts
 
-	ended chan ending
-	heard chan hearing
-	gone  chan struct{} // closed when the loop is over, for probes that outlive it
+	ended  chan ending
+	heard  chan hearing
+	others chan others   // what other sites say
+	gone   chan struct{} // closed when the loop is over, for probes that outlive it
 
 	mu      sync.Mutex
 	changes []change
@@ -111,7 +112,7 @@ func New(o Options) (*Agent, error) {
 	}
 	return &Agent{
 		opts: o, plans: plans, clock: newClock(), committer: newCommitter(o), isolation: newIsolation(o.References),
-		ended: make(chan ending, 256), heard: make(chan hearing, 16), gone: make(chan struct{}), changed: make(chan struct{}, 1),
+		ended: make(chan ending, 256), heard: make(chan hearing, 16), others: make(chan others, 256), gone: make(chan struct{}), changed: make(chan struct{}, 1),
 	}, nil
 }
 

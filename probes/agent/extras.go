@@ -98,8 +98,9 @@ func (a *Agent) extra(check int32, at int64) {
 	if l.stopping || l.extras.newest[check] >= at || a.core.IsSlot(check, at) {
 		return // by focus and as a repeat; or the slot is the probe
 	}
+	l.make(check)
 	act, ok := schedule.Action{}, false
-	if l.now <= at+mostLate && (int(check) >= len(l.flights) || l.flights[check].begun != l.now) {
+	if l.now <= at+mostLate && l.flights[check].begun != l.now {
 		act, ok = a.core.Lend(check, at, at+mostLate)
 	}
 	if !ok {

@@ -24,12 +24,13 @@ type loop struct {
 	acts     []schedule.Action
 	flights  []flight // by Action.Check
 	extras   extras
-	watchers []watcher // by Action.Check
-	usual    []int32   // by Action.Check, about the longest response time lately in milliseconds
-	active   []int32   // the watchers that wait for something
-	beaten   int64     // when they were looked at last
-	open     int       // flights without a result
-	swept    int64     // when overdue was last called
+	watchers []watcher       // by Action.Check
+	usual    []int32         // by Action.Check, about the longest response time lately in milliseconds
+	active   []int32         // the watchers that wait for something
+	beaten   int64           // when they were looked at last
+	live     map[string]bool // the other sites that can be heard
+	open     int             // flights without a result
+	swept    int64           // when overdue was last called
 	stopping bool
 	astray   bool // the wall clock is too far away to be followed
 	noted    int  // the version of the isolation that was counted and logged last
@@ -77,6 +78,9 @@ func (a *Agent) runLoop(ctx context.Context) {
 		case h := <-a.heard:
 			a.turn()
 			a.isolation.heard(a.loop.now, h.ref, h.round, h.observation)
+		case o := <-a.others:
+			a.turn()
+			a.hearAll(o)
 		case <-a.changed:
 			a.turn()
 			a.change()
@@ -140,15 +144,20 @@ func (a *Agent) step(ev schedule.Event) {
 
 func (a *Agent) begin(act schedule.Action) {
 	l := &a.loop
-	for int(act.Check) >= len(l.flights) {
-		l.flights, l.usual = append(l.flights, flight{}), append(l.usual, 0)
-	}
+	l.make(act.Check)
 	f := &l.flights[act.Check]
 	*f = flight{act: act, begun: l.now, flying: true}
 	l.open++
 	a.counts.begin(l.open)
 	go a.fly(act, ordinary, a.clock.zero())
 	a.told(f, focus.Begun)
+}
+
+// make has room for a check's flights: what other sites say may have it probed before its first slot.
+func (l *loop) make(check int32) {
+	for int(check) >= len(l.flights) {
+		l.flights, l.usual = append(l.flights, flight{}), append(l.usual, 0)
+	}
 }
 
 // endAll takes one ending and those that wait behind it, but not for ever: what comes due must have its turn.

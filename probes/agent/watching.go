@@ -50,7 +50,7 @@ func (a *Agent) watcher(check int32, plan *uptally.Plan) *watcher {
 			a.counts.focus(w.core.State(), focus.Cruise)
 		}
 		t := focus.TermsOf(plan, a.opts.Site)
-		w.plan, w.core, w.rank = plan, focus.New(t), t.Rank
+		w.plan, w.core, w.rank = plan, a.newCore(t, plan), t.Rank
 	}
 	return w
 }
