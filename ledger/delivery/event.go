@@ -93,9 +93,9 @@ const (
 	Reread
 	// BeginEpoch begins a new epoch with the next append: somebody else gives numbers of the epoch Action.Epoch.
 	BeginEpoch
-	// Reissue appends the results of Action.Numbers once more, under the next numbers, and notes the old ones as acknowledged, in one
-	// transaction; the new batches are told as Pending. A number that two batches have does not tell a restored ledger's agents
-	// which of the two it lacks.
+	// Reissue appends the results of Action.Numbers once more, under the next numbers, and then notes the old ones as acknowledged; the new
+	// batches are told as Pending. Where the append fails it is tried again later. A number that two batches have does not tell a
+	// restored ledger's agents which of the two it lacks.
 	Reissue
 	// Renew has the identity renewed.
 	Renew

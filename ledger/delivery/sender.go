@@ -72,8 +72,8 @@ func NewSender(now int64, incarnation uint64, random func(n int64) int64) *Sende
 // Incarnation returns the one under which acknowledgements count.
 func (s *Sender) Incarnation() uint64 { return uint64(s.incarnation) }
 
-// Acknowledged returns what each lane had acknowledged last since the start: what every request names, so that a ledger that was
-// set back without a word is found out. A lane's requests follow one another, so a ledger that has its newest batch has them
+// Acknowledged returns what each lane had acknowledged last since the start, and the last batch that the last hello's reply named: what
+// every request names, so that a ledger that was set back without a word is found out. A lane's requests follow one another, so a ledger that has its newest batch has them
 // all; of two lanes one alone would not do.
 func (s *Sender) Acknowledged() []Number {
 	var all []Number
@@ -251,6 +251,11 @@ func (s *Sender) greeted(r Reply, acts []Action) []Action {
 	for l, n := range s.newest {
 		if !slices.ContainsFunc(r.Taken, func(t Taken) bool { return uint64(t.Epoch) == n.Epoch && t.Ranges.Has(n.Seq) }) {
 			s.newest[l] = Number{} // it waits again
+		}
+	}
+	for _, t := range r.Taken {
+		if n := len(t.Ranges); n > 0 {
+			s.newest[Talk] = Number{uint64(t.Epoch), t.Ranges[n-1].To} // until a lane has one, this is what a ledger that is set back lacks
 		}
 	}
 	s.lane[Talk].failures, s.lane[Talk].notBefore = 0, s.now

@@ -299,6 +299,28 @@ func TestMarksAreAsYoungAsTheLedgerThatConfirmsThem(t *testing.T) {
 	k.at(30_030, Answered(Talk, Reply{Incarnation: 2, Taken: []Taken{has}}), "unmark but [{1 9}] at 30030")
 }
 
+// A request names what its ledger must have: the newest batch of each lane, and from a hello's reply on the last that it named.
+func TestWhatIsRemembered(t *testing.T) {
+	k := begun(t)
+	remembered := func(want ...Number) {
+		t.Helper()
+		if diff := cmp.Diff(want, k.s.Acknowledged()); diff != "" {
+			t.Error(diff)
+		}
+	}
+	remembered()
+	k.at(100, spooled(100, 1, 2), "send backlog 1,2")
+	k.at(200, Answered(Backlog, ok(1, 2)), "mark 1,2")
+	remembered(number(2))
+	other := ok()
+	other.Incarnation = 2
+	k.at(30_200, Tick(), "send backlog")
+	k.at(30_210, Answered(Backlog, other), "hello")
+	before := Taken{Epoch: 0xe0, Ranges: Ranges{{1, 3}, {7, 9}}}
+	k.at(30_220, Answered(Talk, Reply{Incarnation: 2, Taken: []Taken{before, {Epoch: epoch}}}), "unmark but [{1 3} {7 9}] at 30220", "unmark but [] at 30220")
+	remembered(Number{0xe0, 9}) // and not 2, which waits again
+}
+
 func TestTimeThatGoesBackIsNoTime(t *testing.T) {
 	k := begun(t)
 	k.at(50_000, spooled(50_000, 1), "send backlog 1")

@@ -88,10 +88,8 @@ func (c *center) receive(r *request) {
 		w.refuse(r, c.refuseWith, 0)
 	case r.hello != nil:
 		c.hello(r)
-	case c.lacks(r):
-		c.disk.incarnation = w.rng.Uint64()
-		w.reply(r, c.newReply())
 	case len(r.parcels) == 0:
+		c.remembers(r)
 		w.reply(r, c.newReply())
 	default:
 		if w.per1000(r.from.link.bent) {
@@ -107,6 +105,13 @@ func (c *center) receive(r *request) {
 				}
 			})
 		}
+	}
+}
+
+// remembers gives the ledger another name where an agent remembers more than it has. It is asked after a request's batches were stored.
+func (c *center) remembers(r *request) {
+	if c.lacks(r) {
+		c.disk.incarnation = c.w.rng.Uint64()
 	}
 }
 
@@ -186,6 +191,8 @@ func (c *center) commit() {
 		c.append(in)
 	}
 	for i, r := range group {
+		c.remembers(r)
+		replies[i].Incarnation = delivery.ID(c.disk.incarnation)
 		c.w.reply(r, replies[i])
 	}
 }

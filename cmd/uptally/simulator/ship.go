@@ -47,16 +47,22 @@ func (p *process) reissue(numbers []delivery.Number) {
 	for _, n := range numbers {
 		old := p.m.disk.index[n]
 		if old == nil || old.damaged {
+			p.tell(delivery.Unreadable(n))
 			continue
 		}
 		r, err := p.m.disk.append(p.w.places[p.m.place], old.b.results, p.now)
-		if err == nil {
-			p.w.told("reissue", p.m.index, n.Epoch, n.Seq)
-			p.mark([]delivery.Number{n})
-			p.tell(delivery.Pending(r.spooled()))
+		if err != nil {
+			p.in(reissueAfter, func() { p.reissue([]delivery.Number{n}) })
+			continue
 		}
+		p.w.told("reissue", p.m.index, n.Epoch, n.Seq)
+		p.mark([]delivery.Number{n})
+		p.tell(delivery.Pending(r.spooled()))
 	}
 }
+
+// reissueAfter is when a batch is tried again that could not be appended under another number.
+const reissueAfter = 30_000
 
 func (p *process) mark(numbers []delivery.Number) {
 	for _, n := range numbers {

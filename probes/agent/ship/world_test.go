@@ -29,7 +29,7 @@ type center struct {
 	intake *server.Intake
 
 	mu     sync.Mutex
-	store  *ledger.Memory
+	store  depot
 	agents *server.Agents
 	ahead  time.Duration // of its clock
 }
@@ -56,26 +56,27 @@ func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, n
 
 func newCenter(t *testing.T) *center {
 	c := &center{t: t}
-	c.serve(&ledger.Memory{})
+	c.store.at.Store(&ledger.Memory{})
+	c.serve()
 	return c
 }
 
-// serve starts the server over a ledger, instead of the one before.
-func (c *center) serve(store *ledger.Memory) {
+// serve starts the server's process, instead of the one before.
+func (c *center) serve() {
 	c.t.Helper()
 	c.intake = server.New(server.Options{
-		Store: store, Known: func(uptally.ID, uptally.ID) bool { return true }, Now: func() int64 { return c.now().UnixMilli() }, Log: c.log.logger(),
+		Store: &c.store, Known: func(uptally.ID, uptally.ID) bool { return true }, Now: func() int64 { return c.now().UnixMilli() }, Log: c.log.logger(),
 	})
 	c.t.Cleanup(c.intake.Close)
 	agents, err := server.NewAgents(context.Background(), server.AgentsOptions{
-		Store: store, Intake: c.intake, Plans: func(string) (string, []byte) { return "1", nil }, Now: c.now, Log: c.log.logger(),
+		Store: &c.store, Intake: c.intake, Plans: func(string) (string, []byte) { return "1", nil }, Now: c.now, Log: c.log.logger(),
 	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.store, c.agents = store, agents
+	c.agents = agents
 }
 
 func (c *center) now() time.Time {
@@ -97,28 +98,9 @@ func (c *center) call(rq *http.Request) *http.Response {
 // batches are the numbers in the ledger, with how often each is there.
 func (c *center) batches() map[delivery.Number]int {
 	c.t.Helper()
-	c.mu.Lock()
-	store := c.store
-	c.mu.Unlock()
 	got := map[delivery.Number]int{}
-	err := store.Batches(context.Background(), func(in ledger.Incoming) error {
+	err := c.store.at.Load().Batches(context.Background(), func(in ledger.Incoming) error {
 		got[delivery.Number{Epoch: in.Batch.Epoch, Seq: in.Batch.Seq}]++
-		return nil
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return got
-}
-
-// results are the slots that the ledger has, with how many results each has.
-func (c *center) results() map[int64]int {
-	c.t.Helper()
-	got := map[int64]int{}
-	err := c.store.Batches(context.Background(), func(in ledger.Incoming) error {
-		for _, r := range in.Batch.Results {
-			got[r.At]++
-		}
 		return nil
 	})
 	if err != nil {
@@ -145,7 +127,7 @@ const site = "fra1"
 
 func (c *center) enrol() *member {
 	c.t.Helper()
-	token, err := server.NewToken(context.Background(), c.store, site, nil, time.Hour, "ana", time.Now())
+	token, err := server.NewToken(context.Background(), &c.store, site, nil, time.Hour, "ana", time.Now())
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -293,4 +275,24 @@ func cutAfter(_ *http.Request, through func() (*http.Response, error)) (*http.Re
 		return nil, err
 	}
 	return nil, errCut
+}
+
+// deliverAnother is what somebody else delivers under one of the agent's numbers.
+func (m *member) deliverAnother(n ledger.Number) {
+	m.t.Helper()
+	r := ledgertest.Down(0, uptally.Status, "got 500, want 200")
+	r.Site, r.At = uptally.IDOf(site), time.Now().UnixMilli()-60_000
+	data, err := uptally.Batch{Agent: m.id, Epoch: n.Epoch, Seq: n.Seq, Site: r.Site, Day: uptally.DayOf(r.At), Results: []uptally.Result{r}}.AppendBinary(nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	body, err := delivery.NewFraming().Append(nil, delivery.Header{Epoch: delivery.ID(n.Epoch)}, [][]byte{data})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	rq := httptest.NewRequest("POST", "/agent/batches", bytes.NewReader(body))
+	rq.Header.Set("Authorization", "Bearer "+m.bearer)
+	if r := m.call(rq); r.StatusCode != 200 {
+		m.t.Fatalf("got %s", r.Status)
+	}
 }
