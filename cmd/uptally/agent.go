@@ -20,6 +20,7 @@ import (
 	"github.com/uptally/uptally/probes/agent"
 	"github.com/uptally/uptally/probes/agent/identity"
 	"github.com/uptally/uptally/probes/agent/plans"
+	"github.com/uptally/uptally/probes/agent/relay"
 	"github.com/uptally/uptally/probes/agent/ship"
 )
 
@@ -215,7 +216,7 @@ func (o *outpost) measure(b *plans.Book, keep func() error) error {
 		return o.site.take(d)
 	}
 	o.started = true
-	return o.site.start(d, agent.Options{Agent: o.identity.Agent(), Spool: o.shipper})
+	return o.site.start(d, agent.Options{Agent: o.identity.Agent(), Spool: o.shipper}, relay.OverHTTP(o.identity.Server(), o.identity))
 }
 
 // take puts plans of the server in force, whole or not at all.

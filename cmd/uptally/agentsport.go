@@ -37,7 +37,7 @@ func (h *house) openAgents(ctx context.Context) error {
 	}
 	p := &agentsPort{}
 	p.Agents, err = server.NewAgents(ctx, server.AgentsOptions{
-		Store: store, Intake: h.intake, Authority: authority, Plans: h.plansOf, Now: time.Now, Log: h.log,
+		Store: store, Intake: h.intake, Authority: authority, Plans: h.plansOf, Relay: h.relay, Now: time.Now, Log: h.log,
 	})
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"github.com/uptally/uptally/exporter"
 	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/probes/agent"
+	"github.com/uptally/uptally/probes/agent/relay"
 	"github.com/uptally/uptally/server"
 )
 
@@ -39,6 +40,7 @@ type house struct {
 	planning planning
 	intake   *server.Intake
 	agents   *agentsPort
+	relay    *server.Relay
 	metrics  *exporter.Exporter
 	figures  *figures
 	states   *states
@@ -72,6 +74,7 @@ func newCentre(cfg *configs.Config, log *slog.Logger) *house {
 		p := &cfg.Checks[i].Plan
 		h.appendsWithin = max(h.appendsWithin, time.Duration(p.Gap+p.Timeout)*time.Millisecond+time.Minute)
 	}
+	h.relay = server.NewRelay(h.planning.sharing.Load)
 	h.metrics = exporter.New(exporter.Options{Version: version, GoVersion: runtime.Version(), Runtime: h.numbers})
 	return h
 }
@@ -198,7 +201,11 @@ func (h *house) startSite(context.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.site.start(d, agent.Options{Agent: id, Epoch: random64(), Append: h.append})
+	var wire relay.Wire // to nobody where no other agent can call
+	if h.agents != nil {
+		wire = ownWire{h.relay, id, h.cfg.Site}
+	}
+	return h.site.start(d, agent.Options{Agent: id, Epoch: random64(), Append: h.append}, wire)
 }
 
 func (h *house) endSite(ctx context.Context) error {

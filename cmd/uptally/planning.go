@@ -19,6 +19,7 @@ const planLead = time.Minute
 // planning is what the ledger and the agents know of plans. It is read from many goroutines.
 type planning struct {
 	handouts atomic.Pointer[handouts]
+	sharing  atomic.Pointer[server.Sharing]
 	series   atomic.Pointer[map[[2]uptally.ID]bool] // every (check, site) that any plan of the ledger ever named
 }
 
@@ -61,6 +62,7 @@ func (h *house) startPlanning(ctx context.Context) error {
 	}
 	series := seriesOf(past)
 	h.planning.handouts.Store(&all)
+	h.planning.sharing.Store(server.SharingOf(dated))
 	h.planning.series.Store(&series)
 	if h.site == nil {
 		return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/uptally/uptally/probes"
 	"github.com/uptally/uptally/probes/agent"
 	"github.com/uptally/uptally/probes/agent/plans"
+	"github.com/uptally/uptally/probes/agent/relay"
 )
 
 // siteWork is the work at a place: what is measured there by an agent in this process, be it of a house or alone.
@@ -27,6 +28,7 @@ type siteWork struct {
 	observe func(check string, r uptally.Result)
 
 	engine   *probes.Engine
+	relay    *relay.Relay                // nil where there is nobody to tell
 	duty     atomic.Pointer[duty]        // what is measured
 	running  atomic.Pointer[agent.Agent] // while slots are fired
 	observed atomic.Uint64
@@ -110,12 +112,16 @@ func (d *duty) series(site string) []exporter.Series {
 	return all
 }
 
-// start measures what d says, with what o has of identity and of where results go.
-func (s *siteWork) start(d *duty, o agent.Options) error {
+// start measures what d says, with what o has of identity and of where results go. wire, if not nil, leads to the other sites.
+func (s *siteWork) start(d *duty, o agent.Options, wire relay.Wire) error {
 	s.duty.Store(d)
 	s.limits.log(s.log, d.need, d.workers)
 	o.Site, o.Plans, o.Workers, o.References, o.Log = s.name, d.plans, d.workers, d.references, s.log
 	o.Probe, o.Observe, o.Depends = s.probe, s.see, s.depends
+	if wire != nil {
+		s.relay = relay.New(wire, s.log)
+		o.Tell = s.relay.Tell
+	}
 	a, err := agent.New(o)
 	if err != nil {
 		return err
@@ -123,6 +129,9 @@ func (s *siteWork) start(d *duty, o agent.Options) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.ended = cancel, make(chan error, 1)
 	go func() { s.ended <- a.Run(ctx) }()
+	if s.relay != nil {
+		go s.relay.Run(ctx, a) // ends with the agent
+	}
 	s.running.Store(a)
 	return nil
 }
