@@ -65,9 +65,10 @@ type Agents struct {
 type presence struct {
 	AgentState
 	twins
-	told    time.Time // when people heard of twins
-	renamed time.Time // when what this agent said last gave the ledger a new name
-	lacking bool      // the ledger lacked what the agent remembered, and has no new name for it yet
+	told    time.Time              // when people heard of twins
+	renamed time.Time              // when what this agent said last gave the ledger a new name
+	gone    map[delivery.ID]uint64 // how many batches of an epoch neither the agent nor the ledger has
+	lacking bool                   // the ledger lacked what the agent remembered, and has no new name for it yet
 }
 
 // AgentState is an agent as it last spoke.
@@ -82,6 +83,9 @@ type AgentState struct {
 	Version string
 	// Twins counts the signs that another agent delivers under the same identity.
 	Twins uint64
+	// Gone are the batches that neither the ledger has nor the agent can give any more, as it last said: damage to its spool, or more than
+	// its keeping time went by before a ledger was restored. Their slots are unknown.
+	Gone uint64
 }
 
 // AgentsStats are counters since the start.
@@ -200,6 +204,7 @@ func (a *Agents) hello(ctx context.Context, who Agent, h delivery.Hello, r *deli
 			t.Ranges = append(t.Ranges, delivery.Range{From: rg[0], To: rg[1]})
 		}
 		r.Taken = append(r.Taken, t)
+		a.gone(who, held, t.Ranges)
 		if n := len(t.Ranges); i == len(h.Epochs)-1 && n > 0 && t.Ranges[n-1].To > held.Last {
 			a.noticeTwin(who, "the ledger has later numbers of its epoch than it gave")
 		}
@@ -208,6 +213,40 @@ func (a *Agents) hello(ctx context.Context, who Agent, h delivery.Hello, r *deli
 		a.epoch(who, h.Epochs[n-1].Epoch)
 	}
 	return nil
+}
+
+// gone notes what an agent cannot give any more of an epoch and the ledger has not. What the ledger has is not lost, whatever an agent says.
+func (a *Agents) gone(who Agent, h delivery.Held, taken delivery.Ranges) {
+	lost := h.Gone(taken)
+	n, news := lost.Len(), false
+	a.present(who, func(p *presence) {
+		was := p.gone[h.Epoch]
+		if news = n > was; n == was {
+			return
+		}
+		if p.gone == nil {
+			p.gone = map[delivery.ID]uint64{}
+		}
+		p.gone[h.Epoch] = n
+		p.Gone += n - was
+	})
+	if news {
+		a.o.Log.Error("batches are lost: neither the agent nor the ledger has them", "agent", delivery.ID(who.ID).String(), "site", who.Site,
+			"epoch", h.Epoch.String(), "batches", n, "numbers", rangesText(lost))
+	}
+}
+
+// rangesText is the first few ranges.
+func rangesText(rs delivery.Ranges) string {
+	var b strings.Builder
+	for i, r := range rs {
+		if i == 10 {
+			b.WriteString("…")
+			break
+		}
+		fmt.Fprintf(&b, "%d-%d ", r.From, r.To)
+	}
+	return strings.TrimSpace(b.String())
 }
 
 const (

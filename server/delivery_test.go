@@ -101,6 +101,34 @@ func TestLedgerWentBack(t *testing.T) {
 	}
 }
 
+// What neither an agent nor the ledger has is told once, and less of it when another copy of the spool delivered some.
+func TestGone(t *testing.T) {
+	h := newHall(t, false)
+	h.now = time.UnixMilli(ledgertest.Start + 3_600_000)
+	a := h.enrol("fra1")
+	hello := func() {
+		t.Helper()
+		held := []delivery.Held{{Epoch: 6, Last: 4, Lost: delivery.Ranges{{From: 2, To: 4}}}, {Epoch: 7, First: 3, Last: 9, Lost: delivery.Ranges{{From: 5, To: 6}}}}
+		if code, text := a.post("/agent/hello", delivery.Hello{Site: "fra1", Epochs: held}, &delivery.Reply{}); code != 200 {
+			t.Fatalf("got %d %s", code, text)
+		}
+	}
+	gone := func(want uint64, lines int) {
+		t.Helper()
+		if got := h.agents.Stats().Agents[0].Gone; got != want || h.logged("batches are lost") != lines {
+			t.Errorf("got %d batches gone and %s, want %d and %d lines", got, h.log, want, lines)
+		}
+	}
+	a.deliver(delivery.Header{Epoch: 7}, a.batch(6, 1), a.batch(7, 1), a.batch(7, 2), a.batch(7, 5), a.batch(7, 9))
+	hello()
+	gone(4, 2) // 2, 3 and 4 of epoch 6, and 6 of epoch 7: 5 is in the ledger, 3, 4, 7 and 8 are in the spool
+	hello()
+	gone(4, 2)
+	a.deliver(delivery.Header{Epoch: 7}, a.batch(6, 2), a.batch(7, 6))
+	hello()
+	gone(2, 2)
+}
+
 // Two agents with one identity are noticed by any of three signs; a restart is none.
 func TestTwins(t *testing.T) {
 	twins := func(h *hall) uint64 { return h.agents.Stats().Agents[0].Twins }

@@ -216,7 +216,7 @@ func (o *outpost) measure(b *plans.Book, keep func() error) error {
 		return o.site.take(d)
 	}
 	o.started = true
-	return o.site.start(d, agent.Options{Agent: o.identity.Agent(), Spool: o.shipper}, relay.OverHTTP(o.identity.Server(), o.identity))
+	return o.site.start(d, agent.Options{Agent: o.identity.Agent(), Spool: o.shipper, Clock: o.shipper.Clock}, relay.OverHTTP(o.identity.Server(), o.identity))
 }
 
 // take puts plans of the server in force, whole or not at all.
