@@ -15,9 +15,11 @@ type extras struct {
 	flights []flight
 	free    []int32
 	wished  []wish
-	// lately are the send instants of the newest results of checks that have had extras, by check: no two results of a check
-	// are ever dated alike, however slowly their goroutines ran.
-	lately map[uptally.ID]*recent
+	// sent is the send instant of the newest result, by Action.Check, and lately those of the newest results of checks that
+	// have had extras: no two results of a check are ever dated alike, however slowly their goroutines ran. An account takes two
+	// results of one instant for one.
+	sent   []int64
+	lately map[int32]*recent
 	newest map[int32]int64 // the scheduled instant of a check's newest extra
 }
 
@@ -29,9 +31,13 @@ type wish struct {
 
 // recent is a ring of send instants.
 type recent struct {
-	sent [64]int64
+	sent []int64
 	n    int
 }
+
+// fewest is the least number of results that a check with extras remembers. Besides there is room for those that may be
+// recorded between another's send instant and its result: two a second for twice its timeout.
+const fewest = 64
 
 // want asks for an extra of a check on the next whole second.
 func (x *extras) want(check int32, now int64) {
@@ -120,24 +126,37 @@ func (a *Agent) extra(check int32, at int64) {
 // expect makes room for what is to be remembered of a check that has extras.
 func (x *extras) expect(act schedule.Action) {
 	if x.lately == nil {
-		x.lately, x.newest = map[uptally.ID]*recent{}, map[int32]int64{}
+		x.lately, x.newest = map[int32]*recent{}, map[int32]int64{}
 	}
-	if x.lately[act.Slot.Check] == nil {
-		x.lately[act.Slot.Check] = &recent{}
+	if room := fewest + 4*int(act.Plan.Timeout/1_000); x.lately[act.Check] == nil || len(x.lately[act.Check].sent) < room {
+		c := &recent{sent: make([]int64, room)}
+		if old := x.lately[act.Check]; old != nil {
+			c.n = copy(c.sent, old.sent)
+		} else if int(act.Check) < len(x.sent) {
+			c.n, c.sent[0] = 1, x.sent[act.Check] // of the slot before
+		}
+		x.lately[act.Check] = c
 	}
 	x.newest[act.Check] = act.Slot.At
 }
 
 // apart moves a result by a millisecond where another one of its check was sent in the same.
-func (x *extras) apart(r uptally.Result) uptally.Result {
-	c := x.lately[r.Check]
-	if c == nil || r.Outcome() == uptally.Missed {
+func (x *extras) apart(check int32, r uptally.Result) uptally.Result {
+	if r.Outcome() == uptally.Missed {
 		return r
 	}
-	for slices.Contains(c.sent[:], r.SentAt()) {
+	for int(check) >= len(x.sent) {
+		x.sent = append(x.sent, 0)
+	}
+	c := x.lately[check]
+	// Slots of a check follow one another, so that without extras a result can meet the one before it alone.
+	for r.SentAt() == x.sent[check] || c != nil && slices.Contains(c.sent, r.SentAt()) {
 		r.Late++
 	}
-	c.sent[c.n%len(c.sent)] = r.SentAt()
-	c.n++
+	x.sent[check] = r.SentAt()
+	if c != nil {
+		c.sent[c.n%len(c.sent)] = r.SentAt()
+		c.n++
+	}
 	return r
 }

@@ -233,7 +233,7 @@ func (a *Agent) settle(f *flight, r uptally.Result) {
 	if f.extra && r.Outcome() == uptally.Missed {
 		a.counts.dropExtra() // no slot was due
 	} else {
-		a.record(a.loop.extras.apart(r))
+		a.record(a.loop.extras.apart(f.act.Check, r))
 	}
 	a.told(f, verdict(&r))
 }

@@ -42,6 +42,7 @@ const (
 type check struct {
 	legs  []leg
 	due   int64 // the next slot, of legs[0]
+	last  int64 // the slot before it
 	state state
 	pool  *pool  // of the slot that waits or runs
 	held  Action // the slot that waits
@@ -122,6 +123,7 @@ func (c *Core) decide(i int32, acts []Action) []Action {
 		Latest: at + min((next-at)/2, MaxWait),
 		Plan:   &l.slots.plan,
 	}
+	ch.last = at
 	ch.turn(at, next)
 	switch {
 	case a.Slot.At > c.pausedFrom && a.Slot.At <= c.pausedTo:

@@ -5,8 +5,11 @@ import "github.com/uptally/uptally"
 // lentShare is the part of the workers of a kind, one in lentShare and at least one, that probes beside the slots may have.
 const lentShare = 4
 
-// IsSlot reports whether an instant is a slot of check i.
-func (c *Core) IsSlot(i int32, at int64) bool { return c.checks[i].legs[0].next(at-1) == at }
+// IsSlot reports whether an instant is a slot of check i: the one that was decided last, maybe the last of its plan, or a later one.
+func (c *Core) IsSlot(i int32, at int64) bool {
+	ch := &c.checks[i]
+	return ch.last == at || ch.legs[0].next(at-1) == at
+}
 
 // Lend takes a worker for a probe of check i that is no slot and whose result is dated at an instant. It does not wait: false
 // says that there is none, because a slot needs it, the share of such probes is used up, the check is not measured now, or
