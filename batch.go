@@ -190,7 +190,8 @@ func DecodeBatch(data []byte) (Batch, error) {
 	if len(data) > MaxBatch {
 		return Batch{}, fmt.Errorf("decode batch: got %d bytes, want at most %d", len(data), MaxBatch)
 	}
-	r := batchReader{wireReader: openWire(data, batchVersion)}
+	wire := openWire(data, batchVersion)
+	r := batchReader{wireReader: &wire}
 	b := Batch{Agent: r.fixed64(), Epoch: r.fixed64(), Seq: r.uvarint("a seq", math.MaxUint64), Site: ID(r.fixed64())}
 	day := r.varint("a day")
 	b.Day = int32(day)

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 )
 
 // Head is a sealed day without its response times: what a month is judged and drawn from.
@@ -44,7 +46,8 @@ func (d Day) Head() (Head, error) {
 
 // latency counts the response times of what is up, and finds those that no result has.
 func (d Day) latency() (Sketch, error) {
-	var counts [lastBucket + 1]uint64
+	var counts [lastBucket + 1]uint32
+	least, most := lastBucket, 0 // response times of a day are near each other
 	i := 0
 	for _, run := range d.Runs {
 		for range run.N {
@@ -53,12 +56,14 @@ func (d Day) latency() (Sketch, error) {
 				return Sketch{}, fmt.Errorf("got response time %d of result %d (%v), want 0 or, where it has one, more", v, i, run.Reason)
 			}
 			if run.Reason == OK {
-				counts[bucketOf(v)]++
+				b := int(bucketOf(v))
+				counts[b]++
+				least, most = min(least, b), max(most, b)
 			}
 			i++
 		}
 	}
-	return sketchOf(counts[:]), nil
+	return sketchOf(counts[min(least, most):most+1], min(least, most)), nil
 }
 
 // check demands runs as FoldDay makes them.
@@ -165,38 +170,54 @@ func (d Day) AppendBody(dst []byte) []byte {
 func (d Day) appendPayload(dst []byte) []byte {
 	prev := int64(0)
 	for _, v := range d.RTT {
-		dst = appendRTT(dst, prev, v)
+		u := zigzag(v - prev)
 		prev = v
+		if n := len(dst); u < 1<<28 && cap(dst)-n >= 4 { // the usual case: at once
+			more := (bits.Len64(u|1) - 1) / 7 // bytes after the first
+			w := u&0x7f | u<<1&(0x7f<<8) | u<<2&(0x7f<<16) | u<<3&(0x7f<<24) | 0x80808080&(1<<(8*more)-1)
+			binary.LittleEndian.PutUint32(dst[n:n+4], uint32(w))
+			dst = dst[:n+more+1]
+		} else {
+			dst = binary.AppendUvarint(dst, u)
+		}
 	}
 	return dst
 }
 
+// HeadDecoder decodes heads, one after the other. The zero value is ready. What it returns is not changed by what it decodes later, but the
+// runs of some days share an array.
+type HeadDecoder struct {
+	deltas, lates, reasons []valueRun
+	room                   []Run // its spare capacity is for days to come
+}
+
+// mostRoom is how many runs have an array in common: 32 kB, some ten days; a little more would be a large object.
+const mostRoom = 1000
+
 // DecodeHead is the inverse of AppendHead. It accepts canonical bytes only and allocates in proportion to len(data),
 // however many results the head speaks of. What only the body can show, Head.DecodeBody checks.
-func DecodeHead(data []byte) (Head, error) {
+func DecodeHead(data []byte) (Head, error) { return new(HeadDecoder).Head(data) }
+
+// Head is DecodeHead.
+func (h *HeadDecoder) Head(data []byte) (Head, error) {
 	r := openWire(data, headVersion)
-	var h Head
-	ups := r.day(&h.Day)
-	h.Latency = r.sketch(ups)
-	copy(h.Digest[:], r.bytes(sha256.Size))
+	var head Head
+	ups := h.day(&r, &head.Day)
+	head.Latency = r.sketch(ups)
+	copy(head.Digest[:], r.bytes(sha256.Size))
 	if err := r.close(); err != nil {
 		return Head{}, fmt.Errorf("decode head: %w", err)
 	}
-	return h, nil
+	return head, nil
 }
 
 // day reads the series, the day and its runs, and returns how many results are up.
-func (r *wireReader) day(d *Day) (ups uint64) {
+func (h *HeadDecoder) day(r *wireReader, d *Day) (ups uint64) {
 	d.Check, d.Site = ID(r.fixed64()), ID(r.fixed64())
 	day := r.varint("a day")
 	if d.Day = int32(day); int64(d.Day) != day {
 		r.fail("got day %d, want 32 bits", day)
 	}
-	return r.dayRuns(d)
-}
-
-// dayRuns reads the three lists of runs, joins them to those of d, and returns how many results are up.
-func (r *wireReader) dayRuns(d *Day) (ups uint64) {
 	n := r.uvarint("a number of results", DayMillis)
 	first := r.uvarint("an instant of the day", DayMillis-1)
 	if r.err == nil && n == 0 {
@@ -205,44 +226,64 @@ func (r *wireReader) dayRuns(d *Day) (ups uint64) {
 	if r.err != nil {
 		return 0
 	}
-	var room [3][128]valueRun // of a usual day: no allocation
-	deltas := r.runs(room[0][:0], "delta", n-1, DayMillis-1)
-	lates := r.runs(room[1][:0], "late", n, 1<<31-1)
-	reasons := r.runs(room[2][:0], "reason", n, 1<<8-1)
-	for _, q := range reasons {
-		if q.value == uint64(OK) {
-			ups += q.count
-		} else if err := checkReason(Reason(q.value)); err != nil && q.value != uint64(Conflict) {
-			r.fail("%w", err)
-		}
-	}
+	h.deltas = r.runs(h.deltas[:0], "delta", n-1, DayMillis-1)
+	h.lates = r.runs(h.lates[:0], "late", n, 1<<31-1)
+	h.reasons = r.runs(h.reasons[:0], "reason", n, 1<<8-1)
+	ups, conflicts := h.checkReasons(r)
+	h.checkInstants(r, first)
 	if r.err != nil {
 		return 0
 	}
-	end := first
-	for _, q := range deltas { // each product is below 2⁵⁴, and the sum is compared before it can grow
-		if end += q.value * q.count; end >= DayMillis || q.value == 0 {
-			r.fail("got instants %d ms apart up to %d ms into the day, want them ascending and less than %d", q.value, end, DayMillis)
-			return 0
-		}
-	}
-	d.Runs = joinRuns(int64(d.Day)*DayMillis+int64(first), deltas, lates, reasons)
-	for _, q := range d.Runs {
-		if q.Reason == Conflict && q.Late != 0 {
-			r.fail("got late %d of a conflict, want 0", q.Late)
+	d.Runs = h.join(int64(d.Day)*DayMillis + int64(first))
+	if conflicts {
+		for _, q := range d.Runs {
+			if q.Reason == Conflict && q.Late != 0 {
+				r.fail("got late %d of a conflict, want 0", q.Late)
+			}
 		}
 	}
 	return ups
 }
 
-// joinRuns makes the runs of a day from the lists, stretch by stretch, so its cost is that of the lists and not of the results.
-func joinRuns(at int64, deltas, lates, reasons []valueRun) []Run {
-	runs := make([]Run, 0, len(deltas)+len(lates)+len(reasons))
+// checkReasons demands reasons of a day, and returns how many of them are up and whether there is a conflict.
+func (h *HeadDecoder) checkReasons(r *wireReader) (ups uint64, conflicts bool) {
+	for _, q := range h.reasons {
+		if q.value == uint64(OK) {
+			ups += q.count
+		} else if q.value == uint64(Conflict) {
+			conflicts = true
+		} else if err := checkReason(Reason(q.value)); err != nil {
+			r.fail("%w", err)
+		}
+	}
+	return ups, conflicts
+}
+
+// checkInstants demands ascending ones of one day.
+func (h *HeadDecoder) checkInstants(r *wireReader, first uint64) {
+	end := first
+	for _, q := range h.deltas { // each product is below 2⁵⁴, and the sum is compared before it can grow
+		if end += q.value * q.count; end >= DayMillis || q.value == 0 {
+			r.fail("got instants %d ms apart up to %d ms into the day, want them ascending and less than %d", q.value, end, DayMillis)
+			return
+		}
+	}
+}
+
+// join makes the runs of a day from the lists, stretch by stretch, so its cost is that of the lists and not of the results.
+func (h *HeadDecoder) join(at int64) []Run {
+	deltas, lates, reasons := h.deltas, h.lates, h.reasons
+	most := len(deltas) + len(lates) + len(reasons) // with each run, one of these comes to its end
+	if most > cap(h.room)-len(h.room) {
+		h.room = make([]Run, 0, max(most, min(2*cap(h.room), mostRoom)))
+	}
+	runs := h.room[len(h.room):]
 	var delta, late, reason valueRun // what is left of the first of each list
 	for {
 		if late.count == 0 {
 			if len(lates) == 0 {
-				return runs
+				h.room = h.room[:len(h.room)+len(runs)]
+				return slices.Clip(runs)
 			}
 			late, lates = lates[0], lates[1:]
 		}
@@ -253,11 +294,13 @@ func joinRuns(at int64, deltas, lates, reasons []valueRun) []Run {
 		late.count -= same
 		reason.count -= same
 		if delta.count >= same { // the usual case: the grid goes on behind the stretch
-			s := Run{At: at, N: int32(same), Late: int32(late.value), Reason: Reason(reason.value)}
-			if same > 1 {
-				s.Step = int64(delta.value)
+			step := int64(delta.value)
+			if same == 1 {
+				step = 0
 			}
-			runs = append(runs, s)
+			runs = runs[:len(runs)+1] // written in place: to copy what was just written waits for it
+			s := &runs[len(runs)-1]
+			s.At, s.Step, s.N, s.Late, s.Reason = at, step, int32(same), int32(late.value), Reason(reason.value)
 			at += int64(same * delta.value)
 			delta.count -= same
 			continue
@@ -267,14 +310,16 @@ func joinRuns(at int64, deltas, lates, reasons []valueRun) []Run {
 				delta, deltas = deltas[0], deltas[1:]
 			}
 			n := min(left, delta.count+1)
-			s := Run{At: at, N: int32(n), Late: int32(late.value), Reason: Reason(reason.value)}
-			if n > 1 {
-				s.Step = int64(delta.value)
+			step := int64(delta.value)
+			if n == 1 {
+				step = 0
 			}
 			if left == same { // another lateness or reason than before
-				runs = append(runs, s)
+				runs = runs[:len(runs)+1]
+				s := &runs[len(runs)-1]
+				s.At, s.Step, s.N, s.Late, s.Reason = at, step, int32(n), int32(late.value), Reason(reason.value)
 			} else {
-				runs = addRun(runs, s)
+				runs = addRun(runs, Run{at, step, int32(n), int32(late.value), Reason(reason.value)})
 			}
 			left -= n
 			at += int64((n - 1) * delta.value)
@@ -302,8 +347,13 @@ func HeadDigest(head []byte) (digest [sha256.Size]byte, sound bool) {
 // DecodeRuns returns what accounts are made of out of the bytes of a head: the day without response times, and its digest. It passes over the
 // latencies, which DecodeHead reads.
 func DecodeRuns(head []byte) (d Day, digest [sha256.Size]byte, err error) {
+	return new(HeadDecoder).Runs(head)
+}
+
+// Runs is DecodeRuns.
+func (h *HeadDecoder) Runs(head []byte) (d Day, digest [sha256.Size]byte, err error) {
 	r := openWire(head, headVersion)
-	r.day(&d)
+	h.day(&r, &d)
 	if r.err == nil && len(r.data) < sha256.Size {
 		r.fail("got %d bytes, want a digest", len(r.data))
 	}
@@ -349,7 +399,7 @@ func (d *Day) decodeTimes(data []byte) error {
 		r.fail("got %d bytes, want %d response times", len(r.data), n)
 	} else if r.err == nil {
 		d.RTT = make([]int64, n)
-		read(r, d.RTT)
+		read(&r, d.RTT)
 	}
 	if err := r.close(); err != nil {
 		return fmt.Errorf("decode body: %w", err)

@@ -405,6 +405,32 @@ func TestDecodeHeadCost(t *testing.T) {
 	}
 }
 
+// One decoder reads many heads into shared arrays: each day stays what a decoder of its own makes of it, also where one is appended to.
+func TestHeadDecoderKeepsDays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var decoder uptally.HeadDecoder
+		var got, want [][]uptally.Run
+		for _, rs := range rapid.SliceOfN(rapid.SliceOfN(anyResult(), 1, 40), 1, 20).Draw(t, "days") {
+			d := uptally.FoldDay(home1, fra, day, rs)
+			data, err := d.AppendHead(nil)
+			if err != nil { // no result of the day
+				continue
+			}
+			read, _, err := decoder.Runs(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, want = append(got, read.Runs), append(want, d.Runs)
+		}
+		for _, runs := range got {
+			_ = append(runs, uptally.Run{N: -1})
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
 func FuzzDecodeHead(f *testing.F) {
 	head, _ := sampleDay().AppendHead(nil)
 	f.Add(head[:len(head)-4])

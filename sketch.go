@@ -44,8 +44,8 @@ func middle(index uint16) int64 {
 	return int64(index%perOctave+perOctave)<<shift + 1<<(shift-1)
 }
 
-// sketchOf returns the sketch of counts by bucket.
-func sketchOf(counts []uint64) Sketch {
+// sketchOf returns the sketch of counts by bucket, the first of which has an index.
+func sketchOf(counts []uint32, first int) Sketch {
 	n := 0
 	for _, c := range counts {
 		if c > 0 {
@@ -58,7 +58,7 @@ func sketchOf(counts []uint64) Sketch {
 	s := Sketch{make([]bucket, 0, n)}
 	for i, c := range counts {
 		if c > 0 {
-			s.buckets = append(s.buckets, bucket{uint16(i), c})
+			s.buckets = append(s.buckets, bucket{uint16(first + i), uint64(c)})
 		}
 	}
 	return s
@@ -124,8 +124,13 @@ func (r *wireReader) sketch(n uint64) Sketch {
 		s.buckets = make([]bucket, 0, min(k, uint64(len(r.data))/2)) // each takes two bytes or more
 	}
 	for ; k > 0 && r.err == nil; k-- {
-		index := next + r.uvarint("a bucket", lastBucket)
-		count := r.uvarint("a count of a bucket", left)
+		passed, count, size := shortPair(r.data)
+		if size > 0 && passed <= lastBucket && count <= left {
+			r.data = r.data[size:]
+		} else {
+			passed, count = r.uvarint("a bucket", lastBucket), r.uvarint("a count of a bucket", left)
+		}
+		index := next + passed
 		if r.err == nil && (index > lastBucket || count == 0) {
 			r.fail("got %d values in bucket %d, want at least 1, in a bucket up to %d", count, index, lastBucket)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"math/bits"
 )
 
 // ErrDamaged is wrapped by decoders when the checksum of the bytes differs: they are not what was written. It is never a
@@ -40,11 +41,11 @@ type wireReader struct {
 }
 
 // openWire checks version and CRC and returns a reader of what lies between.
-func openWire(data []byte, version byte) *wireReader {
+func openWire(data []byte, version byte) wireReader {
 	if _, sound := CRC(data); !sound {
-		return &wireReader{err: ErrDamaged}
+		return wireReader{err: ErrDamaged}
 	}
-	r := &wireReader{data: data[:len(data)-crcLen]}
+	r := wireReader{data: data[:len(data)-crcLen]}
 	if v := r.byte(); r.err == nil && v != version {
 		r.fail("got version %d, want %d", v, version)
 	}
@@ -105,6 +106,31 @@ func (r *wireReader) uvarint(what string, limit uint64) uint64 {
 	return v
 }
 
+// shortPair returns the two varints at the front of data and their length; 0 where one of them has more than four bytes or is not in its
+// shortest form, or where less than eight bytes are left.
+func shortPair(data []byte) (a, b uint64, size int) {
+	if len(data) < 8 {
+		return 0, 0, 0
+	}
+	w := binary.LittleEndian.Uint64(data)
+	a, n := shortUvarint(w)
+	b, m := shortUvarint(w >> (8 * n))
+	if n == 0 || m == 0 {
+		return 0, 0, 0
+	}
+	return a, b, n + m
+}
+
+// shortUvarint returns the varint in the low bytes of w and its length, at most four bytes; 0 where it is longer or not in its shortest form.
+func shortUvarint(w uint64) (v uint64, n int) {
+	n = bits.TrailingZeros64(^w&0x80808080)>>3 + 1
+	w &= 1<<(8*n) - 1
+	if n > 4 || n > 1 && w>>(8*n-8) == 0 {
+		return 0, 0
+	}
+	return w&0x7f | w>>1&(0x7f<<7) | w>>2&(0x7f<<14) | w>>3&(0x7f<<21), n
+}
+
 // varint reads a zigzag varint in its shortest form.
 func (r *wireReader) varint(what string) int64 {
 	u := r.uvarint(what, math.MaxUint64)
@@ -140,30 +166,35 @@ func (w *runWriter) flush() {
 // or more, so what is allocated is bounded by the data.
 func (r *wireReader) runs(runs []valueRun, what string, n, limit uint64) []valueRun {
 	last := uint64(math.MaxUint64) // above every limit
-	for d := r.data; n > 0; {
-		var v valueRun
-		if len(d) >= 2 && d[0]|d[1] < 0x80 && uint64(d[0]) <= limit && uint64(d[1]) <= n { // the usual case
-			v, d = valueRun{uint64(d[0]), uint64(d[1])}, d[2:]
+	d := r.data
+	for n > 0 {
+		var value, count uint64
+		var size int
+		if len(d) >= 2 && d[0]|d[1] < 0x80 { // the usual case
+			value, count, size = uint64(d[0]), uint64(d[1]), 2
 		} else {
+			value, count, size = shortPair(d)
+		}
+		if size == 0 || value > limit || count > n {
 			r.data = d
-			v = valueRun{r.uvarint(what, limit), r.uvarint("a count", n)}
-			d = r.data
+			value, count = r.uvarint(what, limit), r.uvarint("a count", n)
+			if r.err != nil {
+				return runs
+			}
+			d, size = r.data, 0
 		}
-		switch {
-		case r.err != nil:
-			return runs
-		case v.count == 0:
-			r.fail("got an empty run of %s %d, want a count", what, v.value)
-			return runs
-		case v.value == last:
-			r.fail("got two runs of %s %d, want one", what, v.value)
+		if count == 0 {
+			r.fail("got an empty run of %s %d, want a count", what, value)
 			return runs
 		}
-		runs = append(runs, v)
-		if n, last = n-v.count, v.value; n == 0 {
-			r.data = d
+		if value == last {
+			r.fail("got two runs of %s %d, want one", what, value)
+			return runs
 		}
+		runs = append(runs, valueRun{value, count})
+		d, n, last = d[size:], n-count, value
 	}
+	r.data = d
 	return runs
 }
 

@@ -1,10 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -19,31 +19,32 @@ type view struct {
 	s        session
 	number   uint32
 	numbered bool // it has one: without there is nothing sealed and nothing that failed
-	seals    map[int32]sealRow
-	blocks   map[int32]*dayBlock
-	open     map[int32]openRow
+	decoder  *uptally.HeadDecoder
+}
+
+// viewDay is a day of a view that has any result.
+type viewDay struct {
+	day  int32
+	head []byte // as it is stored, nil where nothing is sealed
+	seal sealRow
+	open bool // the log has a row of the site's day, or should have
+	row  openRow
 }
 
 // reading runs f over the days of a series that have any result, from ≤ day < to ascending.
-func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(ctx context.Context, v *view, day int32) error) error {
+func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(ctx context.Context, v *view, d *viewDay) error) error {
 	err := t.engine.read(ctx, func(ctx context.Context, s session) error {
-		v := &view{Series: of, t: t, s: s, seals: map[int32]sealRow{}, blocks: map[int32]*dayBlock{}}
-		if err := v.look(ctx, from, to); err != nil {
-			return err
+		decoder, _ := t.decoders.Get().(*uptally.HeadDecoder)
+		if decoder == nil {
+			decoder = new(uptally.HeadDecoder)
 		}
-		days := map[int32]bool{}
-		for day := range v.blocks {
-			days[day] = true
+		defer t.decoders.Put(decoder)
+		v := &view{Series: of, t: t, s: s, decoder: decoder}
+		days, err := v.look(ctx, from, to)
+		for i := 0; i < len(days) && err == nil; i++ {
+			err = f(ctx, v, &days[i])
 		}
-		for day := range v.open {
-			days[day] = true
-		}
-		for _, day := range slices.Sorted(maps.Keys(days)) {
-			if err := f(ctx, v, day); err != nil {
-				return err
-			}
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read check %v at site %v: %w", of.Check, of.Site, err)
@@ -51,86 +52,99 @@ func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(
 	return nil
 }
 
-// look reads what is sealed and what is open.
-func (v *view) look(ctx context.Context, from, to int32) error {
+// look finds what is sealed and what is open, days ascending.
+func (v *view) look(ctx context.Context, from, to int32) ([]viewDay, error) {
 	names, _ := v.t.names.kept()
 	if v.number, v.numbered = names.numbers[v.Series]; !v.numbered { // a number never changes, but one may have been given
 		names, err := v.t.names.at(ctx, v.s)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		v.number, v.numbered = names.numbers[v.Series]
 	}
-	if v.numbered {
-		all, err := v.t.sealsOf(ctx, v.s, v.Site)
-		if err != nil {
-			return err
+	days, err := v.lookSealed(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	open, err := openOf(ctx, v.s, v.Site, from, to)
+	for day, row := range open {
+		i, found := slices.BinarySearchFunc(days, day, func(d viewDay, day int32) int { return cmp.Compare(d.day, day) })
+		if !found {
+			days = slices.Insert(days, i, viewDay{day: day})
 		}
-		seals := sealsBetween(all, from, to)
-		blocks, err := v.t.blocksOf(ctx, v.s, v.Site, v.number/blockLen, seals)
-		if err != nil {
-			return err
-		}
-		for i, b := range blocks {
-			if b.heads[v.number%blockLen] != nil {
-				v.seals[seals[i].day], v.blocks[seals[i].day] = seals[i], b
-			}
+		days[i].open, days[i].row = true, row
+	}
+	return days, err
+}
+
+func (v *view) lookSealed(ctx context.Context, from, to int32) ([]viewDay, error) {
+	if !v.numbered {
+		return nil, nil
+	}
+	all, err := v.t.sealsOf(ctx, v.s, v.Site)
+	if err != nil {
+		return nil, err
+	}
+	seals := sealsBetween(all, from, to)
+	blocks, err := v.t.blocksOf(ctx, v.s, v.Site, v.number/blockLen, seals)
+	days := make([]viewDay, 0, len(seals))
+	for i, b := range blocks {
+		if head := b.heads[v.number%blockLen]; head != nil {
+			days = append(days, viewDay{day: seals[i].day, head: head, seal: seals[i]})
 		}
 	}
-	var err error
-	v.open, err = openOf(ctx, v.s, v.Site, from, to)
-	return err
+	return days, err
 }
 
 // sealed returns the sealed day without response times, and its digest; without runs where nothing is sealed.
-func (v *view) sealed(day int32) (d uptally.Day, digest [sha256.Size]byte, err error) {
-	if b := v.blocks[day]; b != nil {
-		return soundRuns(v.Series, day, b.heads[v.number%blockLen])
+func (v *view) sealed(of *viewDay) (d uptally.Day, digest [sha256.Size]byte, err error) {
+	if of.head != nil {
+		return soundRuns(v.decoder, v.Series, of.day, of.head)
 	}
-	return uptally.Day{Check: v.Check, Site: v.Site, Day: day}, digest, nil
+	return uptally.Day{Check: v.Check, Site: v.Site, Day: of.day}, digest, nil
 }
 
 // log returns what the log has of the day.
-func (v *view) log(ctx context.Context, day int32) (part, error) {
-	if row, open := v.open[day]; open {
-		return v.t.logPart(ctx, v.s, v.Series, day, row)
+func (v *view) log(ctx context.Context, of *viewDay) (part, error) {
+	if of.open {
+		return v.t.logPart(ctx, v.s, v.Series, of.day, of.row)
 	}
-	return part{day: uptally.Day{Check: v.Check, Site: v.Site, Day: day}}, nil
+	return part{day: uptally.Day{Check: v.Check, Site: v.Site, Day: of.day}}, nil
 }
 
 // runs returns a day without its response times. They are read only where the sealed day and the log have an instant in
 // common: then they decide whether the results are equal.
-func (v *view) runs(ctx context.Context, day int32) (uptally.Day, error) {
-	sealed, _, err := v.sealed(day)
+func (v *view) runs(ctx context.Context, of *viewDay) (uptally.Day, error) {
+	sealed, _, err := v.sealed(of)
 	if err != nil {
 		return sealed, err
 	}
-	log, err := v.log(ctx, day)
+	log, err := v.log(ctx, of)
 	if err != nil {
 		return sealed, err
 	}
 	if !apart(sealed, log.day) {
-		p, err := v.whole(ctx, day)
+		p, err := v.whole(ctx, of)
 		p.day.RTT = nil
 		return p.day, err
 	}
 	d, after := sealed.Extend(log.day)
 	if !after { // between each other: no instant is twice, so neither text nor response time decides anything
 		all := slices.AppendSeq(slices.Collect(sealed.Results()), log.day.Results())
-		d = uptally.FoldDay(v.Check, v.Site, day, all)
+		d = uptally.FoldDay(v.Check, v.Site, of.day, all)
 	}
 	d.RTT = nil
 	return d, nil
 }
 
 // whole returns a day with its response times and the sides of its failures.
-func (v *view) whole(ctx context.Context, day int32) (part, error) {
-	log, err := v.log(ctx, day)
-	if err != nil || v.blocks[day] == nil {
+func (v *view) whole(ctx context.Context, of *viewDay) (part, error) {
+	log, err := v.log(ctx, of)
+	if err != nil || of.head == nil {
 		return log, err
 	}
 	p := part{}
-	if p.day, err = v.sealedWhole(ctx, day); err != nil {
+	if p.day, err = v.sealedWhole(ctx, of); err != nil {
 		return p, err
 	}
 	if len(log.day.Runs) == 0 {
@@ -143,21 +157,21 @@ func (v *view) whole(ctx context.Context, day int32) (part, error) {
 }
 
 // sealedWhole returns the sealed day with its response times.
-func (v *view) sealedWhole(ctx context.Context, day int32) (uptally.Day, error) {
-	d, digest, err := v.sealed(day)
+func (v *view) sealedWhole(ctx context.Context, of *viewDay) (uptally.Day, error) {
+	d, digest, err := v.sealed(of)
 	if err != nil {
 		return d, err
 	}
-	body, err := v.t.body(ctx, v.s, v.seals[day], v.number)
+	body, err := v.t.body(ctx, v.s, of.seal, v.number)
 	if err != nil {
 		return d, err
 	}
 	if body == nil {
-		return d, v.noBody(ctx, day)
+		return d, v.noBody(ctx, of.day)
 	}
 	whole, err := uptally.Head{Day: d, Digest: digest}.DecodeBody(body)
 	if err != nil {
-		return d, damaged("read table body, day %d, series %d: %v", day, v.number, err)
+		return d, damaged("read table body, day %d, series %d: %v", of.day, v.number, err)
 	}
 	return whole, nil
 }
@@ -242,8 +256,8 @@ func (v *view) failed(ctx context.Context, day int32) ([]uptally.Result, error) 
 
 // Days returns whole days.
 func (t *tables) Days(ctx context.Context, check, site uptally.ID, from, to int32) (days []uptally.Day, err error) {
-	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, day int32) error {
-		p, err := v.whole(ctx, day)
+	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
+		p, err := v.whole(ctx, of)
 		if len(p.day.Runs) > 0 {
 			days = append(days, p.day)
 		}
@@ -254,8 +268,8 @@ func (t *tables) Days(ctx context.Context, check, site uptally.ID, from, to int3
 
 // Runs returns days without response times.
 func (t *tables) Runs(ctx context.Context, check, site uptally.ID, from, to int32) (days []uptally.Day, err error) {
-	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, day int32) error {
-		d, err := v.runs(ctx, day)
+	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
+		d, err := v.runs(ctx, of)
 		if len(d.Runs) > 0 {
 			days = append(days, d)
 		}
@@ -266,8 +280,8 @@ func (t *tables) Runs(ctx context.Context, check, site uptally.ID, from, to int3
 
 // Heads returns heads: those of sealed days as they are stored.
 func (t *tables) Heads(ctx context.Context, check, site uptally.ID, from, to int32) (heads []uptally.Head, err error) {
-	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, day int32) error {
-		h, err := v.head(ctx, day)
+	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
+		h, err := v.head(ctx, of)
 		if len(h.Day.Runs) > 0 {
 			heads = append(heads, h)
 		}
@@ -276,27 +290,27 @@ func (t *tables) Heads(ctx context.Context, check, site uptally.ID, from, to int
 	return noneBeside(heads, err)
 }
 
-func (v *view) head(ctx context.Context, day int32) (uptally.Head, error) {
-	log, err := v.log(ctx, day)
+func (v *view) head(ctx context.Context, of *viewDay) (uptally.Head, error) {
+	log, err := v.log(ctx, of)
 	if err != nil {
 		return uptally.Head{}, err
 	}
 	if len(log.day.Runs) > 0 {
-		p, err := v.whole(ctx, day)
+		p, err := v.whole(ctx, of)
 		if err != nil {
 			return uptally.Head{}, err
 		}
 		return p.day.Head()
 	}
-	if v.blocks[day] == nil {
+	if of.head == nil {
 		return uptally.Head{}, nil
 	}
-	h, err := uptally.DecodeHead(v.blocks[day].heads[v.number%blockLen])
+	h, err := v.decoder.Head(of.head)
 	if err == nil {
-		err = ofSeries(h.Day, v.Series, day)
+		err = ofSeries(h.Day, v.Series, of.day)
 	}
 	if err != nil {
-		return uptally.Head{}, damaged("read table head, series %d, day %d: %v", v.number, day, err)
+		return uptally.Head{}, damaged("read table head, series %d, day %d: %v", v.number, of.day, err)
 	}
 	return h, nil
 }
@@ -307,8 +321,8 @@ func (t *tables) Failures(ctx context.Context, check, site uptally.ID, from, to 
 		return nil, nil
 	}
 	first, last := daysOf(from, to)
-	err = t.reading(ctx, Series{check, site}, first, last, func(ctx context.Context, v *view, day int32) error {
-		p, err := v.failures(ctx, day)
+	err = t.reading(ctx, Series{check, site}, first, last, func(ctx context.Context, v *view, of *viewDay) error {
+		p, err := v.failures(ctx, of)
 		if err == nil {
 			rs = append(rs, p.between(from, to)...)
 		}
@@ -318,18 +332,18 @@ func (t *tables) Failures(ctx context.Context, check, site uptally.ID, from, to 
 }
 
 // failures returns a part whose sides are those of the day.
-func (v *view) failures(ctx context.Context, day int32) (part, error) {
+func (v *view) failures(ctx context.Context, of *viewDay) (part, error) {
 	var sealed part
 	var err error
-	if sealed.day, _, err = v.sealed(day); err != nil {
+	if sealed.day, _, err = v.sealed(of); err != nil {
 		return sealed, err
 	}
-	log, err := v.log(ctx, day)
+	log, err := v.log(ctx, of)
 	if err != nil {
 		return sealed, err
 	}
 	if !apart(sealed.day, log.day) {
-		return v.whole(ctx, day)
+		return v.whole(ctx, of)
 	}
 	if sealed.sides, err = v.sealedSides(ctx, sealed.day); err != nil || len(log.sides) == 0 {
 		return sealed, err

@@ -42,6 +42,8 @@ type tables struct {
 	blocks blockBook
 	bodies bodyBook
 	logs   logBook
+
+	decoders sync.Pool // of *uptally.HeadDecoder, whose room is worth keeping
 }
 
 // targetText is what a target answered, in valid UTF-8. It may have U+0000, which a text of PostgreSQL cannot.

@@ -20,6 +20,7 @@ type folding struct {
 	fails   []uptally.Result
 	numbers map[Series]uint32
 	reseals []Reseal
+	decoder uptally.HeadDecoder
 }
 
 // Seal folds outside any transaction and writes in one. Two that fold the same day at once both read the same revision, and
@@ -152,7 +153,7 @@ func (f *folding) foldChunk(x Series, day uptally.Day, sum *blockSum, members ma
 	member := series % blockLen
 	var was uptally.Head
 	if old := f.old[series/blockLen]; old != nil && old.heads[member] != nil {
-		if was.Day, was.Digest, err = soundRuns(x, f.Day, old.heads[member]); err != nil {
+		if was.Day, was.Digest, err = soundRuns(&f.decoder, x, f.Day, old.heads[member]); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -136,6 +137,12 @@ type blockReader struct {
 	sums  []blockSum
 	got   []blockSum
 	into  []*dayBlock
+	at    int // the seal of the row before
+
+	// what a row is scanned into
+	day, series int64 // of the driver's own type, which costs least
+	data        sql.RawBytes
+	room        []byte // of heads to come
 }
 
 func (t *tables) readBlocks(ctx context.Context, s session, site uptally.ID, block uint32, seals []sealRow) ([]*dayBlock, error) {
@@ -149,9 +156,9 @@ func (t *tables) readBlocks(ctx context.Context, s session, site uptally.ID, blo
 		r.got[i].block = block
 		r.into[i] = &dayBlock{rev: row.rev, crc: row.crc}
 	}
-	// The join makes one query of a month. Its order is that of the words, not the planner's: days first.
+	// The join makes one query of a month. Its order is that of the words, not the planner's: days first. By h.day it would be sorted.
 	query := `SELECT h.day, h.series, h.data FROM seal s CROSS JOIN head h WHERE s.site = ? AND s.day >= ? AND s.day <= ?
-		AND h.day = s.day AND h.series >= ? AND h.series < ? ORDER BY h.day, h.series`
+		AND h.day = s.day AND h.series >= ? AND h.series < ? ORDER BY s.day, h.series`
 	args := []any{int64(site), seals[0].day, seals[len(seals)-1].day, int64(block) * blockLen, int64(block+1) * blockLen}
 	if err := eachRow(ctx, s, "table head", query, args, r.row); err != nil {
 		return nil, err
@@ -215,29 +222,41 @@ func soundManifest(site uptally.ID, row sealRow, data []byte) ([]blockSum, error
 
 // row takes one head; they come ascending.
 func (r *blockReader) row(scan func(...any) error) error {
-	var day int32
-	var series int64
-	var data []byte
-	if err := scan(&day, &series, &data); err != nil {
+	if err := scan(&r.day, &r.series, &r.data); err != nil {
 		return err
 	}
-	i, known := slices.BinarySearchFunc(r.seals, day, func(s sealRow, day int32) int { return int(s.day) - int(day) })
-	if !known {
-		return damaged("read table head: got day %d, which is not sealed", day)
+	i := r.at
+	for i < len(r.seals) && int64(r.seals[i].day) < r.day {
+		i++
 	}
-	digest, sound := uptally.HeadDigest(data)
+	r.at = i
+	if i == len(r.seals) || int64(r.seals[i].day) != r.day {
+		return damaged("read table head: got day %d, which is not sealed", r.day)
+	}
+	digest, sound := uptally.HeadDigest(r.data)
 	if !sound {
-		return damaged("read table head, series %d, day %d: %v", series, day, uptally.ErrDamaged)
+		return damaged("read table head, series %d, day %d: %v", r.series, r.day, uptally.ErrDamaged)
 	}
-	r.got[i].mask |= 1 << (series % blockLen)
+	r.got[i].mask |= 1 << (r.series % blockLen)
 	r.got[i].sum ^= shortDigest(digest)
-	r.into[i].heads[series%blockLen] = data
+	r.into[i].heads[r.series%blockLen] = r.keep()
 	return nil
 }
 
+// keep copies the head of a row to where many lie.
+func (r *blockReader) keep() []byte {
+	n := len(r.data)
+	if n > cap(r.room)-len(r.room) {
+		r.room = make([]byte, 0, max(n, 16<<10))
+	}
+	from := len(r.room)
+	r.room = append(r.room, r.data...)
+	return r.room[from:len(r.room):len(r.room)]
+}
+
 // soundRuns decodes the head of a sealed series and demands that it is of that series and day.
-func soundRuns(of Series, day int32, head []byte) (d uptally.Day, digest [sha256.Size]byte, err error) {
-	d, digest, err = uptally.DecodeRuns(head)
+func soundRuns(h *uptally.HeadDecoder, of Series, day int32, head []byte) (d uptally.Day, digest [sha256.Size]byte, err error) {
+	d, digest, err = h.Runs(head)
 	if err == nil {
 		err = ofSeries(d, of, day)
 	}

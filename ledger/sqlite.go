@@ -37,13 +37,40 @@ type SQLite struct {
 	dir  string
 	lock *os.File // nil for a reader
 
-	readers  *sql.DB
-	sessions chan *prepared // those of readers that nobody uses
+	readers *sql.DB
+	unused  chan struct{} // one for each snapshot that may begin
+	idle    idleSessions
 
 	mu      sync.Mutex // guards all below
 	writers *sql.DB    // nil for a reader
 	writer  *prepared
 	broken  error
+}
+
+// idleSessions are connections of readers that nobody uses. The last one given back is the first one taken: it has the
+// pages that the next reader is likely to want.
+type idleSessions struct {
+	mu  sync.Mutex
+	all []*prepared
+}
+
+// take returns nil where there is none.
+func (i *idleSessions) take() *prepared {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	n := len(i.all) - 1
+	if n < 0 {
+		return nil
+	}
+	p := i.all[n]
+	i.all = i.all[:n]
+	return p
+}
+
+func (i *idleSessions) give(p *prepared) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.all = append(i.all, p)
 }
 
 // prepared is a connection whose statements are prepared once.
@@ -178,9 +205,9 @@ func (s *SQLite) openReaders() error {
 	if err := checkSchema(ctx, c); err != nil {
 		return err
 	}
-	s.sessions = make(chan *prepared, readerCount)
+	s.unused = make(chan struct{}, readerCount)
 	for range readerCount {
-		s.sessions <- nil
+		s.unused <- struct{}{}
 	}
 	return nil
 }
@@ -212,13 +239,14 @@ func (s *SQLite) Close() error {
 // closeReaders waits for the snapshots that are being read.
 func (s *SQLite) closeReaders() error {
 	var errs []error
-	if s.sessions != nil {
+	if s.unused != nil {
 		for range readerCount {
-			if p := <-s.sessions; p != nil {
-				errs = append(errs, p.close())
-			}
+			<-s.unused
 		}
-		close(s.sessions)
+		close(s.unused)
+	}
+	for p := s.idle.take(); p != nil; p = s.idle.take() {
+		errs = append(errs, p.close())
 	}
 	return errors.Join(append(errs, s.readers.Close())...)
 }
@@ -258,17 +286,17 @@ func (s *SQLite) writeSnapshot(ctx context.Context, f func(context.Context, sess
 
 // read runs f in a snapshot. WAL readers neither wait for the writer nor hold it up.
 func (s *SQLite) read(ctx context.Context, f func(context.Context, session) error) (err error) {
-	var p *prepared
 	open := true
 	select {
-	case p, open = <-s.sessions:
+	case _, open = <-s.unused:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	if !open {
 		return fmt.Errorf("the ledger %q is closed", s.dir)
 	}
-	defer func() { s.sessions <- p }()
+	defer func() { s.unused <- struct{}{} }()
+	p := s.idle.take()
 	if p == nil {
 		conn, err := s.readers.Conn(ctx)
 		if err != nil {
@@ -277,13 +305,15 @@ func (s *SQLite) read(ctx context.Context, f func(context.Context, session) erro
 		p = &prepared{conn, map[string]*sql.Stmt{}}
 	}
 	if _, err := p.ExecContext(ctx, "BEGIN"); err != nil {
+		s.idle.give(p)
 		return engineError(err)
 	}
 	defer func() {
 		if _, again := p.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); again != nil { // nothing was written
 			err = errors.Join(err, again, p.close())
-			p = nil
+			return
 		}
+		s.idle.give(p)
 	}()
 	return engineError(f(ctx, p))
 }
