@@ -79,8 +79,8 @@ func (l *siteLine) set(at int64, s siteState) {
 }
 
 // judge applies A1 and A2 to rows in send order: voids and samples that the plan in force does not list are dropped, the
-// others are cut where another plan takes over.
-func (l *siteLine) judge(rows []row, plans []uptally.Plan) error {
+// others are cut where another plan takes over. hold lets the last sample count for a gap more, as a next one like it would.
+func (l *siteLine) judge(rows []row, plans []uptally.Plan, hold bool) error {
 	w := walker{line: l}
 	l.first, l.last = Forever, Ever
 	k := -1
@@ -102,7 +102,7 @@ func (l *siteLine) judge(rows []row, plans []uptally.Plan) error {
 			r = r.tail(n)
 		}
 	}
-	w.end()
+	w.end(hold)
 	return nil
 }
 
@@ -148,10 +148,10 @@ func (w *walker) join(r row, p *uptally.Plan) {
 		w.line.first = r.at
 		w.now = streak{ok: ok, first: r.at, cut: true}
 	case r.at-last > w.gap: // the gap of the earlier sample; a spacing of exactly gap cuts nothing
-		w.finish(true)
+		w.finish(true, last)
 		w.now = streak{ok: ok, first: r.at, cut: true}
 	case ok != w.now.ok:
-		w.finish(false)
+		w.finish(false, last)
 		w.now = streak{ok: ok, first: r.at, prev: last}
 	}
 	w.now.n += r.n
@@ -189,8 +189,9 @@ func (w *walker) succeed(p *uptally.Plan) {
 }
 
 // finish writes the streak to the timeline (A2): the stretch from the sample before it, then its own. A cut run is EDGE
-// where it might have gone on to open or close an episode; so is the stretch beside it, and the one to a run that did.
-func (w *walker) finish(cut bool) {
+// where it might have gone on to open or close an episode; so is the stretch beside it, and the one to a run that did. From known
+// on nothing is known after a cut.
+func (w *walker) finish(cut bool, known int64) {
 	s := &w.now
 	edge := (s.cut || cut) && s.ok == w.open
 	state := siteUp
@@ -209,15 +210,20 @@ func (w *walker) finish(cut bool) {
 	}
 	w.line.set(s.first, state)
 	if cut {
-		w.line.set(s.last, siteUnknown)
+		w.line.set(known, siteUnknown)
 	}
 	w.edge = edge
 }
 
-// end closes the last run: nothing is known after it, and an open episode stays open.
-func (w *walker) end() {
-	if w.now.n > 0 {
-		w.finish(true)
-		w.line.last = w.now.last
+// end closes the last run: nothing is known after it, or where it is held, after a gap. An open episode stays open.
+func (w *walker) end(hold bool) {
+	if w.now.n == 0 {
+		return
 	}
+	known := w.now.last
+	if hold {
+		known += w.gap
+	}
+	w.finish(true, known)
+	w.line.last = w.now.last
 }

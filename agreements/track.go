@@ -23,19 +23,19 @@ type Rules struct {
 // The error names the check and says that a site has two different results sent at one instant, that a result has no
 // plan, or which plan or run is not valid. Source: docs/measuring.md, "The rules".
 func Measure(ev Evidence, r Rules) (Tracks, error) {
-	t, err := measure(ev, r)
+	t, err := measure(ev, r, false)
 	if err != nil {
 		return Tracks{}, fmt.Errorf("measure check %q: %w", ev.Check, err)
 	}
 	return t, nil
 }
 
-func measure(ev Evidence, r Rules) (Tracks, error) {
+func measure(ev Evidence, r Rules, hold bool) (Tracks, error) {
 	plans, err := datedPlans(ev.Plans)
 	if err != nil {
 		return Tracks{}, err
 	}
-	lines, err := judged(plans, gathered(ev.Sites))
+	lines, err := judged(plans, gathered(ev.Sites), hold)
 	if err != nil {
 		return Tracks{}, err
 	}
@@ -61,7 +61,7 @@ func gathered(sites []SiteRuns) []SiteRuns {
 }
 
 // judged returns A1 and A2 for each site.
-func judged(plans []uptally.Plan, sites []SiteRuns) ([]siteLine, error) {
+func judged(plans []uptally.Plan, sites []SiteRuns, hold bool) ([]siteLine, error) {
 	lines := make([]siteLine, len(sites))
 	listed := make([]bool, len(sites)*len(plans))
 	var rows []row
@@ -73,7 +73,7 @@ func judged(plans []uptally.Plan, sites []SiteRuns) ([]siteLine, error) {
 		}
 		var err error
 		if rows, err = inSendOrder(slices.Grow(rows[:0], len(s.Runs)), s.Runs); err == nil {
-			err = l.judge(rows, plans)
+			err = l.judge(rows, plans, hold)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("site %q: %w", s.Site, err)

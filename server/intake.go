@@ -29,7 +29,7 @@ type Appender interface {
 	Append(ctx context.Context, in []ledger.Incoming) (dup []bool, err error)
 }
 
-// Options are what an Intake needs; none may be missing.
+// Options are what an Intake needs.
 type Options struct {
 	Store Appender
 	// Known reports whether a check was ever planned at a site. Batches of others are held. It asks the ledger's plans rather
@@ -38,7 +38,9 @@ type Options struct {
 	Known func(check, site uptally.ID) bool
 	// Now is the server's clock in milliseconds UTC.
 	Now func() int64
-	Log *slog.Logger
+	// Stored, if not nil, is called with each batch that is new and counted, once it is on stable storage. It delays the next ones.
+	Stored func(*uptally.Batch)
+	Log    *slog.Logger
 }
 
 // Receipt says what became of a batch that is now on stable storage.
@@ -201,6 +203,7 @@ func (in *Intake) commit(group []request) {
 		if err == nil {
 			a.dup = dup[i]
 			in.logHeld(r.in, a.dup)
+			in.tell(&batches[i], a.dup)
 		}
 		r.reply <- a
 	}
@@ -214,6 +217,13 @@ func (s *Stats) add(in ledger.Incoming, dup bool) {
 	}
 	if in.Held != "" {
 		s.Held++
+	}
+}
+
+// tell says that a batch counts.
+func (in *Intake) tell(b *ledger.Incoming, dup bool) {
+	if in.o.Stored != nil && b.Held == "" && !dup {
+		in.o.Stored(&b.Batch)
 	}
 }
 

@@ -23,15 +23,14 @@ type lab struct {
 	t    *testing.T
 	name string
 	six  bool // IPv6 alone, and the router known by its link-local address
+	// roles in the order of their networks: 10.77.<place>.0/24, the router at .1, or fd77:<place>::/64.
+	roles []string
 }
-
-// roles in the order of their networks: 10.77.<place>.0/24, the router at .1, or fd77:<place>::/64.
-var roles = []string{"site", "ref1", "ref2", "target", "steady", "resolver"}
 
 func (l *lab) space(role string) string { return l.name + "-" + role }
 
 func (l *lab) address(role string) string {
-	i := slices.Index(roles, role)
+	i := slices.Index(l.roles, role)
 	if l.six {
 		return fmt.Sprintf("fd77:%d::2", i+1)
 	}
@@ -49,8 +48,13 @@ func (l *lab) run(stdin string, args ...string) string {
 	return string(out)
 }
 
-// newLab needs root and Debian's iproute2 and nftables. The mark tells labs that stand at the same time apart.
+// newLab is a lab of one site.
 func newLab(t *testing.T, mark string, six bool) *lab {
+	return newLabOf(t, mark, six, "site", "ref1", "ref2", "target", "steady", "resolver")
+}
+
+// newLabOf needs root and Debian's iproute2 and nftables. The mark tells labs that stand at the same time apart.
+func newLabOf(t *testing.T, mark string, six bool, roles ...string) *lab {
 	t.Helper()
 	var lacks []string
 	for _, program := range []string{"ip", "nft"} {
@@ -58,7 +62,7 @@ func newLab(t *testing.T, mark string, six bool) *lab {
 			lacks = append(lacks, program)
 		}
 	}
-	l := &lab{t: t, name: fmt.Sprintf("upt%d%s", os.Getpid(), mark), six: six}
+	l := &lab{t: t, name: fmt.Sprintf("upt%d%s", os.Getpid(), mark), six: six, roles: roles}
 	if err := exec.Command("ip", "netns", "add", l.space("router")).Run(); err != nil {
 		lacks = append(lacks, "the right to make network namespaces")
 	}
