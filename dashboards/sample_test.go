@@ -73,6 +73,7 @@ func (w *world) numbers() exporter.Numbers {
 		Scheduler: &exporter.SchedulerNumbers{Fires: 5 * n, InFlight: 19, Workers: []exporter.Workers{{Kind: "http", Busy: 19, Limit: 20}}},
 		Agent: &exporter.AgentNumbers{
 			Pauses: n, Paused: time.Duration(n) * 6 * time.Second, ClockOffset: 2 * time.Second, Focus: 3, Down: 2, Extras: 90 * n, Dropped: 4 * n,
+			Others: true,
 			Isolation: &exporter.IsolationNumbers{
 				Uplink: true, Resolver: true, Times: map[string]uint64{"uplink": n, "gateway": 1, "resolver": n},
 				References: map[string]bool{"tcp://192.0.2.1:53": false, "gateway": true},
@@ -82,6 +83,8 @@ func (w *world) numbers() exporter.Numbers {
 			LastAppend: time.Now().Add(-time.Hour).UnixMilli(), Waiting: 7, Backup: time.Now().Add(-72 * time.Hour).UnixMilli()},
 		Sealer: &exporter.SealerNumbers{Final: 7 * n, Again: n, Provisional: n, Results: 900 * n, Took: time.Duration(n) * time.Second,
 			Errors: n, Stale: n, Since: time.Now().Add(-48 * time.Hour).UnixMilli(), Late: 2 * n},
+		States: &exporter.StateNumbers{Checks: []exporter.State{{Name: "portal-home", Value: 2}}, Services: []exporter.State{{Name: "portal", Value: 2}}},
+		Relay:  &exporter.RelayNumbers{Told: n, Passed: 2 * n},
 	}
 }
 

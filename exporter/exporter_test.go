@@ -86,7 +86,7 @@ func sample(t *testing.T) *Exporter {
 		return Numbers{
 			Scheduler: &SchedulerNumbers{Fires: 6, InFlight: 2, Workers: []Workers{{"dns", 0, 64}, {"http", 2, 512}}},
 			Agent: &AgentNumbers{
-				Pauses: 1, Paused: 7500 * time.Millisecond, ClockOffset: -20 * time.Millisecond, Focus: 3, Down: 2, Extras: 90, Dropped: 4,
+				Pauses: 1, Paused: 7500 * time.Millisecond, ClockOffset: -20 * time.Millisecond, Focus: 3, Down: 2, Extras: 90, Dropped: 4, Others: true, Heard: 2,
 				Isolation: &IsolationNumbers{
 					Uplink: true, Times: map[string]uint64{"uplink": 2, "gateway": 1, "resolver": 0},
 					References: map[string]bool{"tcp://192.0.2.1:53": false, "gateway": true},
@@ -94,6 +94,8 @@ func sample(t *testing.T) *Exporter {
 			},
 			Ledger: &LedgerNumbers{Batches: 3, Results: 6, AppendTime: 4500 * time.Microsecond, LastAppend: noon + 250, Waiting: 1, Backup: noon - 7_200_000},
 			Sealer: &SealerNumbers{Final: 7, Again: 2, Provisional: 1, Results: 90_000, Took: 1250 * time.Millisecond, Errors: 1, Stale: 3, Since: noon - 43_200_000, Late: 4},
+			States: &StateNumbers{Checks: []State{{"portal-dns", 3}, {"portal-home", 2}}, Services: []State{{"portal", 2}}},
+			Relay:  &RelayNumbers{Told: 40, Passed: 80, Refused: 1, Dropped: 2},
 		}
 	}})
 	mustSet(t, e, Series{"portal-home", "fra1"}, Series{"portal-home", "ams1"}, Series{"portal-dns", "fra1"})

@@ -30,6 +30,8 @@ const (
 	checkResults
 	checkDuration
 	checkCertificate
+	checkState
+	serviceState
 
 	slotsMissed
 	lateness
@@ -48,6 +50,8 @@ const (
 	focusChecks
 	focusProbes
 	focusDropped
+	sitesHeard
+	relayWords
 
 	ledgerBatches
 	ledgerResults
@@ -90,6 +94,11 @@ var table = [families]Metric{
 	checkCertificate: {"uptally_check_certificate_expiry_timestamp_seconds", "gauge", "seconds", []string{"check", "site"},
 		"When the first certificate of the chain seen by the check at the site expires, in seconds since 1970; absent where none was seen."},
 
+	checkState: {"uptally_check_state", "gauge", "state", []string{"check"},
+		"What the newest results of all sites say of the check, provisionally: 0 up, 1 suspected, 2 down by a quorum of sites, 3 unknown since too few sites are known."},
+	serviceState: {"uptally_service_state", "gauge", "state", []string{"service"},
+		"The same of the service, which is up when all its checks are."},
+
 	slotsMissed: {"uptally_slots_missed_total", "counter", "slots", []string{"reason"},
 		"Slots that came due and were not probed, over all checks and sites, by reason."},
 	lateness: {"uptally_scheduler_lateness_seconds", "histogram", "seconds", nil,
@@ -123,6 +132,11 @@ var table = [families]Metric{
 		"Probes begun beside the slots: by focus, or to repeat one that the agent itself spoiled."},
 	focusDropped: {"uptally_focus_dropped_total", "counter", "probes", nil,
 		"Probes beside the slots that found no worker or came too late; no slot was due, so nothing is recorded."},
+
+	sitesHeard: {"uptally_sites_heard", "gauge", "sites", nil,
+		"Other sites of this agent's checks that it hears now; 0 also where the server cannot be reached: then it focuses alone. Absent where no check is shared."},
+	relayWords: {"uptally_relay_words_total", "counter", "words", []string{"fate"},
+		"Words that agents told this server for other sites (fate told), that listeners fetched, each for itself (passed), that were not of the agent's checks or too many (refused), and that nobody fetched in time (dropped)."},
 
 	ledgerBatches: {"uptally_ledger_batches_appended_total", "counter", "batches", nil,
 		"Batches made durable by this process since its start."},

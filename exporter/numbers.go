@@ -13,6 +13,8 @@ type Numbers struct {
 	Agent     *AgentNumbers
 	Ledger    *LedgerNumbers
 	Sealer    *SealerNumbers
+	States    *StateNumbers
+	Relay     *RelayNumbers
 }
 
 // SchedulerNumbers is the scheduler's part.
@@ -41,7 +43,22 @@ type AgentNumbers struct {
 	// Focus and Down are the checks in these states; Extras the probes beside the slots, Dropped those that did not begin.
 	Focus, Down     int
 	Extras, Dropped uint64
+	// Others says that there may be other sites; Heard is how many are heard now.
+	Others bool
+	Heard  int
 }
+
+// StateNumbers is what the newest results of all sites say of checks and services: 0 up, 1 suspected, 2 down, 3 unknown.
+type StateNumbers struct{ Checks, Services []State }
+
+// State is that of one check or service.
+type State struct {
+	Name  string
+	Value int
+}
+
+// RelayNumbers is what sites told each other by way of this process, since the start.
+type RelayNumbers struct{ Told, Passed, Refused, Dropped uint64 }
 
 // IsolationNumbers is what the references say.
 type IsolationNumbers struct {
@@ -108,6 +125,15 @@ func (n Numbers) block() block {
 	if s := n.Sealer; s != nil {
 		s.add(&b)
 	}
+	if s := n.States; s != nil {
+		s.add(&b)
+	}
+	if r := n.Relay; r != nil {
+		b.count(relayWords, r.Told, "told")
+		b.count(relayWords, r.Passed, "passed")
+		b.count(relayWords, r.Refused, "refused")
+		b.count(relayWords, r.Dropped, "dropped")
+	}
 	return b
 }
 
@@ -119,6 +145,9 @@ func (a *AgentNumbers) add(b *block) {
 	b.gauge(focusChecks, float64(a.Down), "down")
 	b.count(focusProbes, a.Extras)
 	b.count(focusDropped, a.Dropped)
+	if a.Others {
+		b.gauge(sitesHeard, float64(a.Heard))
+	}
 	i := a.Isolation
 	if i == nil {
 		return
@@ -130,6 +159,15 @@ func (a *AgentNumbers) add(b *block) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(i.References)) {
 		b.gauge(referenceUp, asFlag(i.References[name]), name)
+	}
+}
+
+func (s *StateNumbers) add(b *block) {
+	for _, c := range s.Checks {
+		b.gauge(checkState, float64(c.Value), c.Name)
+	}
+	for _, s := range s.Services {
+		b.gauge(serviceState, float64(s.Value), s.Name)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/exporter"
@@ -43,7 +42,7 @@ type house struct {
 	relay    *server.Relay
 	metrics  *exporter.Exporter
 	figures  *figures
-	states   *states
+	live     *server.Live
 	site     *siteWork // nil in a process that measures nothing itself
 
 	listener      net.Listener
@@ -56,11 +55,6 @@ type house struct {
 func newHouse(cfg *configs.Config, log *slog.Logger) *house {
 	h := newCentre(cfg, log)
 	h.site = newSiteWork(cfg.Site, log, h.metrics)
-	h.site.observe = func(check string, r uptally.Result) {
-		if h.states.add(r) {
-			log.Info("check changed", "check", check, "site", cfg.Site, "outcome", r.Outcome().String(), "reason", r.Reason.String())
-		}
-	}
 	return h
 }
 
@@ -68,7 +62,7 @@ func newHouse(cfg *configs.Config, log *slog.Logger) *house {
 func newCentre(cfg *configs.Config, log *slog.Logger) *house {
 	h := &house{
 		cfg: cfg, log: log, figuresEvery: time.Minute, period: (*agreements.Agreement).PeriodAt,
-		startedAt: time.Now().UnixMilli(), failed: make(chan error, 3), states: newStates(cfg.Site),
+		startedAt: time.Now().UnixMilli(), failed: make(chan error, 3), live: server.NewLive(log),
 	}
 	for i := range cfg.Checks {
 		p := &cfg.Checks[i].Plan
@@ -105,7 +99,7 @@ func (h *house) closeLedger(context.Context) error { return h.store.Close() }
 
 func (h *house) openIntake(context.Context) error {
 	h.intake = server.New(server.Options{
-		Store: h.store, Known: h.planning.known, Now: func() int64 { return time.Now().UnixMilli() }, Log: h.log,
+		Store: h.store, Known: h.planning.known, Now: func() int64 { return time.Now().UnixMilli() }, Stored: h.stored, Log: h.log,
 	})
 	return nil
 }
@@ -228,7 +222,7 @@ func (h *house) append(ctx context.Context, batch []byte) error {
 
 // numbers is what the metrics ask of scheduler and ledger.
 func (h *house) numbers() exporter.Numbers {
-	n := exporter.Numbers{Sealer: h.sealing.numbers()}
+	n := exporter.Numbers{Sealer: h.sealing.numbers(), States: h.stateNumbers(h.cfg), Relay: h.relayNumbers()}
 	if h.site != nil {
 		h.site.numbers(&n)
 	}

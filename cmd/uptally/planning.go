@@ -61,6 +61,7 @@ func (h *house) startPlanning(ctx context.Context) error {
 		return err
 	}
 	series := seriesOf(past)
+	h.live.SetPlans(livePlans(h.cfg, past), now)
 	h.planning.handouts.Store(&all)
 	h.planning.sharing.Store(server.SharingOf(dated))
 	h.planning.series.Store(&series)

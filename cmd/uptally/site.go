@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +25,6 @@ type siteWork struct {
 	log     *slog.Logger
 	metrics *exporter.Exporter
 	limits  limits
-	// observe, if not nil, is called with each result and the name of its check, on the agent's loop.
-	observe func(check string, r uptally.Result)
 
 	engine   *probes.Engine
 	relay    *relay.Relay                // nil where there is nobody to tell
@@ -97,6 +96,11 @@ func (s *siteWork) prepare(tasks []plans.Task, references []configs.Reference) (
 	d.need = inFlight(d.plans, s.name)
 	d.workers = s.limits.workers(d.need)
 	return d, errors.Join(errs...)
+}
+
+// shared reports whether other sites look at a check together with this one.
+func (d *duty) shared(site string) bool {
+	return slices.ContainsFunc(d.plans, func(p uptally.Plan) bool { return p.Focus && len(p.Sites) > 1 && p.Rank(site) >= 0 })
 }
 
 // series are the checks of a duty at the site, for the metrics.
@@ -180,9 +184,6 @@ func (s *siteWork) depends(plan *uptally.Plan) (uplink, resolver bool) {
 func (s *siteWork) see(r uptally.Result) {
 	s.observed.Add(1)
 	check := s.duty.Load().names[r.Check]
-	if s.observe != nil {
-		s.observe(check, r)
-	}
 	s.metrics.CheckResult(check, s.name, r)
 }
 
@@ -198,6 +199,9 @@ func (s *siteWork) numbers(n *exporter.Numbers) {
 		n.Scheduler.Workers = append(n.Scheduler.Workers, exporter.Workers{Kind: kind, Busy: int(s.busy.of(kind).Load()), Limit: limit})
 	}
 	n.Agent = agentNumbers(st)
+	if s.relay != nil && s.duty.Load().shared(s.name) {
+		n.Agent.Others, n.Agent.Heard = true, len(s.relay.Stats().Sites)
+	}
 	n.Ledger = &exporter.LedgerNumbers{Batches: st.Batches, Results: s.observed.Load() - uint64(st.Waiting), Waiting: st.Waiting}
 	if !st.LastAppend.IsZero() {
 		n.Ledger.LastAppend = st.LastAppend.UnixMilli()
