@@ -46,6 +46,31 @@ type tables struct {
 	decoders sync.Pool // of *uptally.HeadDecoder, whose room is worth keeping
 }
 
+// known is what a connection read and nobody has changed since.
+type known struct {
+	seals map[uptally.ID][]sealRow
+	open  map[siteDays]map[int32]openRow
+}
+
+// siteDays are days of a site, from ≤ day < to.
+type siteDays struct {
+	site     uptally.ID
+	from, to int32
+}
+
+// mostOpen bounds the stretches of days that are known.
+const mostOpen = 1_000
+
+func newKnown() *known { return &known{map[uptally.ID][]sealRow{}, map[siteDays]map[int32]openRow{}} }
+
+// knownOf returns what is known in a snapshot. That of an engine that cannot tell whether anything was changed is new each time.
+func knownOf(s session) *known {
+	if p, embedded := s.(*prepared); embedded && p.known != nil {
+		return p.known
+	}
+	return newKnown()
+}
+
 // targetText is what a target answered, in valid UTF-8. It may have U+0000, which a text of PostgreSQL cannot.
 type targetText string
 

@@ -43,6 +43,18 @@ type logSeries struct {
 
 // openOf returns what is in the log and counts, for each day of a site from ≤ day < to that the log has a row of or should have.
 func openOf(ctx context.Context, s session, site uptally.ID, from, to int32) (map[int32]openRow, error) {
+	k, days := knownOf(s), siteDays{site, from, to}
+	if open, found := k.open[days]; found {
+		return open, nil
+	}
+	open, err := readOpenOf(ctx, s, site, from, to)
+	if err == nil && len(k.open) < mostOpen {
+		k.open[days] = open
+	}
+	return open, err
+}
+
+func readOpenOf(ctx context.Context, s session, site uptally.ID, from, to int32) (map[int32]openRow, error) {
 	open := map[int32]openRow{}
 	first := to // the first day with a row in log
 	query := `SELECT 0, day, batches, results, sum FROM open WHERE site = ? AND day >= ? AND day < ?

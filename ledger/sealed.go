@@ -38,6 +38,18 @@ const keptSeals = 1_000_000
 
 // sealsOf returns the seals of a site, days ascending, from memory where the table has not changed since.
 func (t *tables) sealsOf(ctx context.Context, s session, site uptally.ID) ([]sealRow, error) {
+	k := knownOf(s)
+	if rows, found := k.seals[site]; found {
+		return rows, nil
+	}
+	rows, err := t.readSeals(ctx, s, site)
+	if err == nil {
+		k.seals[site] = rows
+	}
+	return rows, err
+}
+
+func (t *tables) readSeals(ctx context.Context, s session, site uptally.ID) ([]sealRow, error) {
 	want, err := readTally(ctx, s, tallySeal(site))
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func openSpoolFile(ctx context.Context, path string) (*sql.DB, *prepared, error)
 		db.Close()
 		return nil, nil, err
 	}
-	p := &prepared{conn, map[string]*sql.Stmt{}}
+	p := &prepared{conn: conn, stmts: map[string]*sql.Stmt{}}
 	if err := makeSpoolSchema(ctx, conn); err != nil {
 		p.close()
 		db.Close()

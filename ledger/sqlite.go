@@ -77,6 +77,20 @@ func (i *idleSessions) give(p *prepared) {
 type prepared struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+	// version is what SQLite said of commits by others when known was read; a writer knows nothing.
+	version int64
+	known   *known
+}
+
+// refresh forgets what is known where anything was committed since. SQLite tells by what its own cache of pages is judged by. It
+// begins the snapshot.
+func (p *prepared) refresh(ctx context.Context) error {
+	var version int64
+	_, err := oneRow(ctx, p, "data version", "PRAGMA data_version", nil, &version)
+	if err == nil && (p.known == nil || p.version != version) {
+		p.version, p.known = version, newKnown()
+	}
+	return err
 }
 
 func (p *prepared) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -172,7 +186,7 @@ func (s *SQLite) openWriter() error {
 	if err != nil {
 		return err
 	}
-	s.writer = &prepared{conn, map[string]*sql.Stmt{}}
+	s.writer = &prepared{conn: conn, stmts: map[string]*sql.Stmt{}}
 	if err := migrate(ctx, conn); err != nil {
 		return err
 	}
@@ -302,7 +316,7 @@ func (s *SQLite) read(ctx context.Context, f func(context.Context, session) erro
 		if err != nil {
 			return err
 		}
-		p = &prepared{conn, map[string]*sql.Stmt{}}
+		p = &prepared{conn: conn, stmts: map[string]*sql.Stmt{}}
 	}
 	if _, err := p.ExecContext(ctx, "BEGIN"); err != nil {
 		s.idle.give(p)
@@ -315,6 +329,9 @@ func (s *SQLite) read(ctx context.Context, f func(context.Context, session) erro
 		}
 		s.idle.give(p)
 	}()
+	if err := p.refresh(ctx); err != nil {
+		return engineError(err)
+	}
 	return engineError(f(ctx, p))
 }
 

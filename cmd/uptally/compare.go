@@ -81,7 +81,7 @@ func comparedWith(ctx context.Context, s streams, before *statements.Statement, 
 	if err != nil {
 		return nil, err
 	}
-	store, err := readLedger(ctx, cfg)
+	store, err := readMonths(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func exportKind(s streams, what, short string, write func(context.Context, expor
 			if err != nil {
 				return printProblems(s, err)
 			}
-			store, err := readLedger(c.Context(), cfg)
+			store, err := readMonths(c.Context(), cfg)
 			if err != nil {
 				return err
 			}

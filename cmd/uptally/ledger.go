@@ -77,7 +77,7 @@ func (p *ledgerPlace) open(ctx context.Context, s streams) (evidence, *configs.C
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := readLedger(ctx, cfg)
+	store, err := readMonths(ctx, cfg)
 	return store, cfg, err
 }
 

@@ -36,7 +36,7 @@ func statementCommand(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store, err := readLedger(c.Context(), cfg)
+			store, err := readMonths(c.Context(), cfg)
 			if err != nil {
 				return err
 			}
