@@ -261,7 +261,7 @@ func ticks(t *testing.T, texts ...string) (sum time.Duration) {
 }
 
 // measure prints what a part of the load did and cost.
-func (w *loadCenter) measure(t *testing.T, what string, part func()) (sum delivered) {
+func (w *loadCenter) measure(t *testing.T, what string, part func()) (sum loadTally) {
 	t.Helper()
 	for _, a := range w.agents {
 		a.take()

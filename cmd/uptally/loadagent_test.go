@@ -31,7 +31,7 @@ type loadAgent struct {
 
 	mu       sync.Mutex  // guards all below
 	made     []loadBatch // by number, from 1 on
-	tally    delivered
+	tally    loadTally
 	settled  int // batches that were acknowledged since the start
 	perBatch int
 	every    time.Duration
@@ -45,8 +45,8 @@ type loadBatch struct {
 	done     bool // acknowledged
 }
 
-// delivered is what became of an agent's batches since it was emptied last.
-type delivered struct {
+// loadTally is what became of an agent's batches since it was emptied last.
+type loadTally struct {
 	acknowledged, results, failures int
 	bytes                           int             // sent
 	took                            []time.Duration // from the append of a live batch to its acknowledgement
@@ -253,10 +253,10 @@ func (a *loadAgent) mark(numbers []delivery.Number) {
 }
 
 // take returns the tally since the last call.
-func (a *loadAgent) take() delivered {
+func (a *loadAgent) take() loadTally {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := a.tally
-	a.tally = delivered{}
+	a.tally = loadTally{}
 	return t
 }
