@@ -83,8 +83,17 @@ func (w *world) numbers() exporter.Numbers {
 			LastAppend: time.Now().Add(-time.Hour).UnixMilli(), Waiting: 7, Backup: time.Now().Add(-72 * time.Hour).UnixMilli()},
 		Sealer: &exporter.SealerNumbers{Final: 7 * n, Again: n, Provisional: n, Results: 900 * n, Took: time.Duration(n) * time.Second,
 			Errors: n, Stale: n, Since: time.Now().Add(-48 * time.Hour).UnixMilli(), Late: 2 * n},
-		States: &exporter.StateNumbers{Checks: []exporter.State{{Name: "portal-home", Value: 2}}, Services: []exporter.State{{Name: "portal", Value: 2}}},
-		Relay:  &exporter.RelayNumbers{Told: n, Passed: 2 * n},
+		States:   &exporter.StateNumbers{Checks: []exporter.State{{Name: "portal-home", Value: 2}}, Services: []exporter.State{{Name: "portal", Value: 2}}},
+		Relay:    &exporter.RelayNumbers{Told: n, Passed: 2 * n},
+		Reloads:  &exporter.ReloadNumbers{Failed: n, Refused: true},
+		Shipper:  &exporter.ShipperNumbers{Acknowledged: n, Incarnations: n, Failures: map[string]uint64{"no_answer": n}, Bytes: 1 << 20, Bound: 1 << 30, Lost: 3},
+		Intake:   &exporter.IntakeNumbers{Stored: n, Held: n},
+		Requests: &exporter.RequestNumbers{Results: map[string]uint64{"done": n}, Problems: map[string]uint64{"foreign": n}, Incarnations: n},
+		Deliveries: []exporter.DeliveryNumbers{{
+			Agent: "000000000000000a", Site: "ams1", SpokeAt: time.Now().Add(-time.Hour).UnixMilli(), NewestAt: time.Now().Add(-time.Hour).UnixMilli(),
+			Until: time.Now().Add(24 * time.Hour).UnixMilli(), ClockKnown: true, Offset: 2 * time.Second, Bound: time.Millisecond, Waiting: 9,
+			OldestAt: time.Now().Add(-time.Hour).UnixMilli(), Left: time.Hour, Damaged: 1, Behind: true, Twins: n,
+		}},
 	}
 }
 

@@ -92,10 +92,19 @@ func sample(t *testing.T) *Exporter {
 					References: map[string]bool{"tcp://192.0.2.1:53": false, "gateway": true},
 				},
 			},
-			Ledger: &LedgerNumbers{Batches: 3, Results: 6, AppendTime: 4500 * time.Microsecond, LastAppend: noon + 250, Waiting: 1, Backup: noon - 7_200_000},
-			Sealer: &SealerNumbers{Final: 7, Again: 2, Provisional: 1, Results: 90_000, Took: 1250 * time.Millisecond, Errors: 1, Stale: 3, Since: noon - 43_200_000, Late: 4},
-			States: &StateNumbers{Checks: []State{{"portal-dns", 3}, {"portal-home", 2}}, Services: []State{{"portal", 2}}},
-			Relay:  &RelayNumbers{Told: 40, Passed: 80, Refused: 1, Dropped: 2},
+			Ledger:   &LedgerNumbers{Batches: 3, Results: 6, AppendTime: 4500 * time.Microsecond, LastAppend: noon + 250, Waiting: 1, Backup: noon - 7_200_000},
+			Sealer:   &SealerNumbers{Final: 7, Again: 2, Provisional: 1, Results: 90_000, Took: 1250 * time.Millisecond, Errors: 1, Stale: 3, Since: noon - 43_200_000, Late: 4},
+			States:   &StateNumbers{Checks: []State{{"portal-dns", 3}, {"portal-home", 2}}, Services: []State{{"portal", 2}}},
+			Relay:    &RelayNumbers{Told: 40, Passed: 80, Refused: 1, Dropped: 2},
+			Reloads:  &ReloadNumbers{Done: 2, Failed: 1, Refused: true},
+			Shipper:  &ShipperNumbers{Acknowledged: 120, Incarnations: 1, Failures: map[string]uint64{"no_answer": 2, "unusable": 0}, Bytes: 1 << 20, Bound: 1 << 30, Lost: 3},
+			Intake:   &IntakeNumbers{Stored: 100, Duplicates: 3, Held: 2, Refused: 1, Failed: 4},
+			Requests: &RequestNumbers{Results: map[string]uint64{"done": 90, "anonymous": 1}, Problems: map[string]uint64{"foreign": 1}, Incarnations: 1},
+			Deliveries: []DeliveryNumbers{
+				{Agent: "000000000000000a", Site: "ams1", SpokeAt: noon, NewestAt: noon - 500, Until: noon + 30*86_400_000, ClockKnown: true, Offset: -20 * time.Millisecond,
+					Bound: time.Millisecond, Waiting: 3, OldestAt: noon - 3_000, Left: 240 * time.Hour, Damaged: 1, Behind: true, Twins: 2},
+				{Agent: "000000000000000b", Site: "fra1", SpokeAt: noon - 600_000},
+			},
 		}
 	}})
 	mustSet(t, e, Series{"portal-home", "fra1"}, Series{"portal-home", "ams1"}, Series{"portal-dns", "fra1"})

@@ -66,6 +66,31 @@ const (
 	ledgerLate
 	ledgerBackup
 
+	intakeBatches
+	agentSpoke
+	agentNewest
+	agentWaiting
+	agentOldest
+	agentLeft
+	agentDamaged
+	agentBehind
+	agentClock
+	agentClockBound
+	agentUntil
+	agentTwins
+	shipped
+	shipFailures
+	shipIncarnations
+	spoolBytes
+	spoolBound
+	spoolLost
+	requests
+	problemBatches
+	incarnations
+
+	reloads
+	reloadRefused
+
 	availability
 	target
 	classTime
@@ -162,6 +187,54 @@ var table = [families]Metric{
 		"Days of a check at a site that late results changed after they had been sealed for good."},
 	ledgerBackup: {"uptally_ledger_backup_timestamp_seconds", "gauge", "seconds", nil,
 		"The instant of the newest checked backup of the ledger, in seconds since 1970; absent where there is none."},
+
+	intakeBatches: {"uptally_intake_batches_total", "counter", "batches", []string{"result"},
+		"Batches that came, from agents or the process's own site: counted (stored), there already (duplicate), kept and not counted (held), not readable (refused), or not stored (failed)."},
+	agentSpoke: {"uptally_agent_last_spoke_timestamp_seconds", "gauge", "seconds", []string{"agent", "site"},
+		"When the agent and its server spoke last, in seconds since 1970; before that, when this process began. On a server a line for each agent that is enrolled, on an agent's own page its own."},
+	agentNewest: {"uptally_agent_newest_result_timestamp_seconds", "gauge", "seconds", []string{"agent", "site"},
+		"The newest send instant among the results that the agent delivered since this process began, in seconds since 1970; absent before the first."},
+	agentWaiting: {"uptally_agent_batches_waiting", "gauge", "batches", []string{"agent", "site"},
+		"Batches in the agent's spool that no server has acknowledged, as the agent told last."},
+	agentOldest: {"uptally_agent_oldest_waiting_timestamp_seconds", "gauge", "seconds", []string{"agent", "site"},
+		"When the oldest of them was appended to the spool, in seconds since 1970; absent where none waits."},
+	agentLeft: {"uptally_agent_spool_left_seconds", "gauge", "seconds", []string{"agent", "site"},
+		"How long the agent's spool has room at the rate of the last day if nothing is acknowledged; absent where that is not known."},
+	agentDamaged: {"uptally_agent_spool_damaged_files", "gauge", "files", []string{"agent", "site"},
+		"Damaged files that lie beside the agent's spool for a person to look at."},
+	agentBehind: {"uptally_agent_plans_behind", "gauge", "flag", []string{"agent", "site"},
+		"1 while the agent measures by other plans than the server has for it."},
+	agentClock: {"uptally_agent_clock_offset_seconds", "gauge", "seconds", []string{"agent", "site"},
+		"The agent's clock less the server's, by the exchange with the shortest round trip of the last eight; absent before the first."},
+	agentClockBound: {"uptally_agent_clock_bound_seconds", "gauge", "seconds", []string{"agent", "site"},
+		"How far that may be wrong."},
+	agentUntil: {"uptally_agent_identity_until_timestamp_seconds", "gauge", "seconds", []string{"agent", "site"},
+		"When the agent's certificate ends, in seconds since 1970; it renews itself after two thirds. Absent for a bearer token."},
+	agentTwins: {"uptally_agent_twins_total", "counter", "signs", []string{"agent", "site"},
+		"Signs that two agents deliver under one identity; on the server's page."},
+	shipped: {"uptally_delivery_acknowledged_batches_total", "counter", "batches", nil,
+		"Batches of this agent that its server acknowledged."},
+	shipFailures: {"uptally_delivery_failures_total", "counter", "times", []string{"cause"},
+		"Requests of this agent without a reply: nobody answered (no_answer), no server of this program did or it could not (unusable), the request was beyond a limit (too_large), the identity was not accepted (denied); and failures of the spool (spool)."},
+	shipIncarnations: {"uptally_delivery_incarnations_total", "counter", "times", nil,
+		"How often this agent met another ledger than before: one that was restored, or set back."},
+	spoolBytes: {"uptally_spool_bytes", "gauge", "bytes", nil,
+		"Bytes of the spool's file that are in use."},
+	spoolBound: {"uptally_spool_bound_bytes", "gauge", "bytes", nil,
+		"The most that it may have."},
+	spoolLost: {"uptally_spool_lost_batches", "gauge", "batches", nil,
+		"Batches of the spool that cannot be read any more and that no server was told of."},
+	requests: {"uptally_agents_requests_total", "counter", "requests", []string{"result"},
+		"Requests at the agents' port: answered (done), or refused: without a known identity (anonymous), with one that was revoked or has ended (denied), malformed, too_large, for want of room or of a ledger that takes anything (busy), or of no known route (stray)."},
+	problemBatches: {"uptally_agents_batches_refused_total", "counter", "batches", []string{"problem"},
+		"Batches that an agent did not get accepted: damaged, of another agent or site (foreign), under a number that was given before (reused), or of a newer form (newer)."},
+	incarnations: {"uptally_ledger_incarnations_total", "counter", "times", nil,
+		"How often an agent remembered a batch as acknowledged that the ledger lacks: it was set back, and all agents send again."},
+
+	reloads: {"uptally_reloads_total", "counter", "reloads", []string{"result"},
+		"Signals to read the files anew: put in force as a whole (result done), or refused for a mistake, so that nothing changed (refused)."},
+	reloadRefused: {"uptally_reload_refused", "gauge", "flag", nil,
+		"1 while the last reload was refused: the process goes on with what it had, and its files say something else."},
 
 	availability: {"uptally_agreement_availability_ratio", "gauge", "share of one", []string{"agreement", "service", "bound"},
 		"Availability of the running period to date by the agreement's terms: the point figure (bound point) and its bounds (low, high); absent where nothing is eligible or measured."},

@@ -15,6 +15,19 @@ type Numbers struct {
 	Sealer    *SealerNumbers
 	States    *StateNumbers
 	Relay     *RelayNumbers
+	Reloads   *ReloadNumbers
+	Shipper   *ShipperNumbers
+	Intake    *IntakeNumbers
+	Requests  *RequestNumbers
+	// Deliveries are one an agent, each once.
+	Deliveries []DeliveryNumbers
+}
+
+// ReloadNumbers is what became of the signals to read the files anew.
+type ReloadNumbers struct {
+	// Done and Failed count them since the start; Refused says that the last one failed, so that what runs is older than the files.
+	Done, Failed uint64
+	Refused      bool
 }
 
 // SchedulerNumbers is the scheduler's part.
@@ -133,6 +146,23 @@ func (n Numbers) block() block {
 		b.count(relayWords, r.Passed, "passed")
 		b.count(relayWords, r.Refused, "refused")
 		b.count(relayWords, r.Dropped, "dropped")
+	}
+	if s := n.Shipper; s != nil {
+		s.add(&b)
+	}
+	if i := n.Intake; i != nil {
+		i.add(&b)
+	}
+	if r := n.Requests; r != nil {
+		r.add(&b)
+	}
+	for i := range n.Deliveries {
+		n.Deliveries[i].add(&b)
+	}
+	if r := n.Reloads; r != nil {
+		b.count(reloads, r.Done, "done")
+		b.count(reloads, r.Failed, "refused")
+		b.gauge(reloadRefused, asFlag(r.Refused))
 	}
 	return b
 }

@@ -2,7 +2,9 @@ package exporter
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/VictoriaMetrics/metrics"
 )
@@ -48,6 +50,13 @@ func (b *block) gauge(f family, v float64, values ...string) {
 // count adds a line with an integer that stays.
 func (b *block) count(f family, n uint64, values ...string) {
 	b.of(f).NewCounter(f.line(values...)).Set(n)
+}
+
+// counts adds a line for each value of a family's only label, in their order.
+func (b *block) counts(f family, ns map[string]uint64) {
+	for _, value := range slices.Sorted(maps.Keys(ns)) {
+		b.count(f, ns[value], value)
+	}
 }
 
 // write appends the page: family by family in the order of the table, and within one in the order of the blocks.

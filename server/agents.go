@@ -79,6 +79,10 @@ type AgentState struct {
 	SeenAt, Until int64
 	// Clock is what it knows of its clock.
 	Clock delivery.Clock
+	// State is how it said that it stands, its zero value before its first batches; NewestAt is the newest send instant among the
+	// results that were stored since the start, in milliseconds UTC, 0 for none.
+	State    delivery.State
+	NewestAt int64
 	// Version is that of its program, told at its start.
 	Version string
 	// Twins counts the signs that another agent delivers under the same identity.
@@ -304,7 +308,7 @@ func (a *Agents) remembers(ctx context.Context, who Agent, h delivery.Header, in
 
 // batches stores what is the agent's own.
 func (a *Agents) batches(ctx context.Context, who Agent, h delivery.Header, batches [][]byte, r *delivery.Reply) error {
-	a.present(who, func(p *presence) { p.Clock = h.Clock })
+	a.present(who, func(p *presence) { p.Clock, p.State = h.Clock, h.State })
 	a.epoch(who, h.Epoch)
 	verdicts, errs := make([]*verdict, len(batches)), make([]error, len(batches))
 	var wg sync.WaitGroup
@@ -357,9 +361,19 @@ func (a *Agents) batch(ctx context.Context, who Agent, data []byte) (*verdict, e
 	if _, err := a.o.Intake.accept(ctx, b, data); err != nil {
 		return nil, err
 	}
+	a.newest(who, b.Results)
 	v.day = ledger.SiteDay{Site: b.Site, Day: b.Day}
 	v.crc, _ = uptally.CRC(data)
 	return v, nil
+}
+
+// newest notes how young the results of an agent are.
+func (a *Agents) newest(who Agent, rs []uptally.Result) {
+	at := int64(0)
+	for _, r := range rs {
+		at = max(at, r.SentAt())
+	}
+	a.present(who, func(p *presence) { p.NewestAt = max(p.NewestAt, at) })
 }
 
 // reused looks for other batches under the numbers of those that were stored: in the log, which all servers share, and among the

@@ -57,8 +57,11 @@ type Stats struct {
 	Batches, Results, Duplicates, Held uint64
 	// Refused are batches whose bytes could not be read. Failed are batches that the ledger could not store.
 	Refused, Failed uint64
-	// Commits are the transactions that stored Batches.
+	// Commits are the transactions that stored Batches, Took the time that these and failed ones took; the last one ended at LastAt, in
+	// milliseconds UTC, 0 before the first.
 	Commits uint64
+	Took    time.Duration
+	LastAt  int64
 }
 
 // Intake takes batches from many callers and joins them into the transactions of one writer.
@@ -187,13 +190,16 @@ func (in *Intake) commit(group []request) {
 	for i, r := range group {
 		batches[i] = r.in
 	}
+	begin := time.Now()
 	dup, err := in.o.Store.Append(context.Background(), batches)
 	in.count(func(s *Stats) {
+		s.Took += time.Since(begin)
 		if err != nil {
 			s.Failed += uint64(len(group))
 			return
 		}
 		s.Commits++
+		s.LastAt = in.o.Now()
 		for i, b := range batches {
 			s.add(b, dup[i])
 		}

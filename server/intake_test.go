@@ -117,7 +117,7 @@ func TestJoin(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if diff := cmp.Diff(server.Stats{Batches: 50, Results: 50, Commits: 1}, in.Stats()); diff != "" {
+		if diff := cmp.Diff(server.Stats{Batches: 50, Results: 50, Commits: 1, LastAt: ledgertest.Start}, in.Stats()); diff != "" {
 			t.Error(diff)
 		}
 		in.Close()
@@ -203,7 +203,7 @@ func TestStoreFails(t *testing.T) {
 		if got, err := in.Accept(t.Context(), data); err != nil || got != (server.Receipt{}) {
 			t.Errorf("with room again: got %+v, %v", got, err)
 		}
-		if diff := cmp.Diff(server.Stats{Batches: 1, Results: 1, Commits: 1, Failed: 1}, in.Stats()); diff != "" {
+		if diff := cmp.Diff(server.Stats{Batches: 1, Results: 1, Commits: 1, LastAt: ledgertest.Start, Failed: 1}, in.Stats()); diff != "" {
 			t.Error(diff)
 		}
 		in.Close()

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"reflect"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,19 +63,24 @@ type outpost struct {
 	follower  *plans.Follower
 	http      *http.Server
 
-	mu      sync.Mutex // guards what is measured
-	book    *plans.Book
-	started bool
-	ending  bool
+	reloads *reloader
+	version atomic.Value // of the plans in force, a string
+
+	mu         sync.Mutex // guards what is measured
+	references []configs.Reference
+	book       *plans.Book
+	started    bool
+	ending     bool
 
 	stopShipping, stopFollowing context.CancelFunc
 	shipped, followed           chan error
 }
 
 func newOutpost(cfg *configs.Agent, log *slog.Logger) *outpost {
-	o := &outpost{cfg: cfg, log: log, failed: make(chan error, 3), startedAt: time.Now().UnixMilli()}
+	o := &outpost{cfg: cfg, references: cfg.References, log: log, failed: make(chan error, 3), startedAt: time.Now().UnixMilli()}
 	o.metrics = exporter.New(exporter.Options{Version: version, GoVersion: runtime.Version(), Runtime: o.numbers})
 	o.site = newSiteWork(cfg.Site, log, o.metrics)
+	o.reloads = newReloader(log, o.reload)
 	return o
 }
 
@@ -81,6 +88,7 @@ func newOutpost(cfg *configs.Agent, log *slog.Logger) *outpost {
 // wait for it.
 func (o *outpost) steps() []step {
 	return []step{
+		{"signals", o.reloads.listen, nil},
 		{"limits", applyLimits, nil},
 		{"identity", o.openIdentity, o.closeIdentity},
 		{"plans", o.openPlans, nil},
@@ -88,6 +96,7 @@ func (o *outpost) steps() []step {
 		{"shipper", o.startShipper, o.stopShipper},
 		{"scheduler", o.startSite, o.endSite},
 		{"plans from the server", o.follow, o.unfollow},
+		{"reloads", o.reloads.start, o.reloads.stop},
 	}
 }
 
@@ -152,6 +161,7 @@ func (o *outpost) startShipper(context.Context) error {
 		},
 		Identity: o.identity, Version: version, Log: o.log,
 		OnReply: func(r delivery.Reply) { o.follower.Told(r.Plans) },
+		Plans:   func() string { v, _ := o.version.Load().(string); return v },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	o.stopShipping, o.shipped = cancel, make(chan error, 1)
@@ -193,7 +203,7 @@ func (o *outpost) measure(b *plans.Book, keep func() error) error {
 	if err != nil {
 		return err
 	}
-	references := o.cfg.References
+	references := o.references
 	if references == nil {
 		if references, err = configs.References(b.References()); err != nil {
 			return err
@@ -212,6 +222,7 @@ func (o *outpost) measure(b *plans.Book, keep func() error) error {
 		return err
 	}
 	o.book = b
+	o.version.Store(b.Version())
 	if o.started {
 		return o.site.take(d)
 	}
@@ -236,6 +247,30 @@ func (o *outpost) take(data []byte) error {
 	}
 	o.log.Info("plans in force", "site", o.cfg.Site, "checks", len(p.Plans.Checks))
 	return nil
+}
+
+// reload reads the agent's file anew; what is measured is the server's to say.
+func (o *outpost) reload(context.Context) error {
+	cfg, err := configs.LoadAgent(o.cfg.Path)
+	if err != nil {
+		return err
+	}
+	references := cfg.References
+	if cfg.References = o.cfg.References; !reflect.DeepEqual(cfg, o.cfg) {
+		return errors.New("got another site, server, data, spool or listen than the process has: restart it")
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	was := o.references
+	o.references = references
+	if !o.started || o.ending {
+		return nil
+	}
+	err = o.measure(o.book, nil)
+	if err != nil {
+		o.references = was
+	}
+	return err
 }
 
 func (o *outpost) endSite(ctx context.Context) error {
@@ -266,8 +301,26 @@ func (o *outpost) unfollow(ctx context.Context) error {
 }
 
 func (o *outpost) numbers() exporter.Numbers {
-	var n exporter.Numbers
+	n := exporter.Numbers{Reloads: o.reloads.numbers()}
 	o.site.numbers(&n)
+	s := o.shipper.Stats()
+	n.Shipper = &exporter.ShipperNumbers{
+		Acknowledged: s.Acknowledged, Incarnations: s.Incarnations, Bytes: s.Spool.Bytes, Bound: s.Spool.Bound, Lost: s.Spool.Lost,
+		Failures: map[string]uint64{
+			"no_answer": s.Failures.NoAnswer, "unusable": s.Failures.Unusable, "too_large": s.Failures.TooLarge, "denied": s.Failures.Denied, "spool": s.Failures.Spool,
+		},
+	}
+	d := exporter.DeliveryNumbers{
+		Agent: delivery.ID(o.identity.Agent()).String(), Site: o.cfg.Site, SpokeAt: o.startedAt, ClockKnown: s.ClockKnown, Offset: s.ClockOffset, Bound: s.ClockBound,
+		Waiting: s.Spool.Waiting, OldestAt: s.Spool.Oldest, Left: max(s.Spool.Left, 0), Damaged: s.Spool.Aside, Behind: o.follower.Stats().Behind,
+	}
+	if !s.AnsweredAt.IsZero() {
+		d.SpokeAt = s.AnsweredAt.UnixMilli()
+	}
+	if until := o.identity.Until(); !until.IsZero() {
+		d.Until = until.UnixMilli()
+	}
+	n.Deliveries = []exporter.DeliveryNumbers{d}
 	return n
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -156,6 +157,24 @@ func (w *twoSites) untilResults(t *testing.T, check, site string, n int) {
 	}
 }
 
+// untilLine asks again until a line of the page matches.
+func untilLine(t *testing.T, url, pattern string) {
+	t.Helper()
+	line, deadline := regexp.MustCompile("(?m)"+pattern), time.Now().Add(90*time.Second)
+	for {
+		_, body := get(t, url)
+		if line.MatchString(body) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: got no line of %s in\n%s", url, pattern, body)
+		}
+		if err := sleepUntil(t.Context(), time.Now().Add(100*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Real processes: a server, two agents enrolled at it. What they measure reaches the ledger, and a statement is made of it. An agent
 // that is stopped and begun again without its server measures on, and delivers later.
 func TestAgentsAndServer(t *testing.T) {
@@ -176,6 +195,11 @@ func TestAgentsAndServer(t *testing.T) {
 	}
 	until(t, "http://"+metrics+"/metrics", `uptally_check_results_total{check="page",site="ams1",outcome="up",reason="ok"}`)
 	until(t, "http://"+metrics+"/readyz", "ready\n")
+	for _, page := range []string{metrics, w.pages} { // the agent has the same to say of itself as the server of it
+		untilLine(t, "http://"+page+"/metrics", `^uptally_agent_clock_bound_seconds\{agent="[0-9a-f]{16}",site="ams1"\} 0\.\d+$`)
+		untilLine(t, "http://"+page+"/metrics", `^uptally_agent_plans_behind\{agent="[0-9a-f]{16}",site="ams1"\} 0$`)
+	}
+	untilLine(t, "http://"+metrics+"/metrics", `^uptally_agent_spool_left_seconds\{agent="[0-9a-f]{16}",site="ams1"\} [1-9]`)
 	until(t, "http://"+w.pages+"/statements/quick?format=text", "UPTIME STATEMENT, IN PROGRESS")
 	second.end(t)
 

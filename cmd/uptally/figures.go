@@ -19,7 +19,7 @@ type periodOf func(a *agreements.Agreement, now int64) (string, agreements.Inter
 // figures keeps the newest statement of the running period of each agreement, for the pages and the metrics. They are
 // computed on a beat and never for a reader, so that no scrape and no page can slow the probes.
 type figures struct {
-	cfg     *configs.Config
+	cfg     func() *configs.Config
 	ledger  statements.Ledger
 	metrics *exporter.Exporter
 	period  periodOf
@@ -65,9 +65,11 @@ func (f *figures) stop(context.Context) error {
 }
 
 func (f *figures) compute(ctx context.Context, now int64) {
-	for i := range f.cfg.Agreements {
-		a := &f.cfg.Agreements[i]
-		st, err := f.computeOne(ctx, a, now)
+	cfg := f.cfg()
+	f.forget(cfg)
+	for i := range cfg.Agreements {
+		a := &cfg.Agreements[i]
+		st, err := f.computeOne(ctx, cfg, a, now)
 		if ctx.Err() != nil {
 			return
 		}
@@ -81,12 +83,24 @@ func (f *figures) compute(ctx context.Context, now int64) {
 	}
 }
 
-func (f *figures) computeOne(ctx context.Context, a *agreements.Agreement, now int64) (*statements.Statement, error) {
+// forget takes agreements off the pages and the metrics that are not configured any more.
+func (f *figures) forget(cfg *configs.Config) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for name := range f.newest {
+		if _, err := agreementOf(cfg, name); err != nil {
+			delete(f.newest, name)
+			f.metrics.RemoveAgreement(name)
+		}
+	}
+}
+
+func (f *figures) computeOne(ctx context.Context, cfg *configs.Config, a *agreements.Agreement, now int64) (*statements.Statement, error) {
 	text, period, err := f.period(a, now)
 	if err != nil {
 		return nil, err
 	}
-	req, err := request(f.cfg, a.Name, text, "", now)
+	req, err := request(cfg, a.Name, text, "", now)
 	if err != nil {
 		return nil, err
 	}

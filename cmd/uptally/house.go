@@ -24,15 +24,15 @@ import (
 // house is where an installation keeps its evidence: ledger, intake, figures, pages and metrics, the port of the agents, and in one
 // process with them the site that it measures itself.
 type house struct {
-	cfg *configs.Config
-	log *slog.Logger
+	current atomic.Pointer[configs.Config] // see cfg
+	log     *slog.Logger
 	// figuresEvery is the beat of the figures, period what they are computed over.
 	figuresEvery time.Duration
 	period       periodOf
 
-	startedAt     int64
-	appendsWithin time.Duration
-	failed        chan error
+	startedAt int64
+	failed    chan error
+	reloads   *reloader
 
 	store    ledger.Store
 	sealing  *sealing
@@ -49,7 +49,6 @@ type house struct {
 	http, control *http.Server
 	stopDNS       func() error
 	computing     sync.Mutex
-	appendNanos   atomic.Int64
 }
 
 func newHouse(cfg *configs.Config, log *slog.Logger) *house {
@@ -61,37 +60,40 @@ func newHouse(cfg *configs.Config, log *slog.Logger) *house {
 // newCentre is a house that measures nothing itself.
 func newCentre(cfg *configs.Config, log *slog.Logger) *house {
 	h := &house{
-		cfg: cfg, log: log, figuresEvery: time.Minute, period: (*agreements.Agreement).PeriodAt,
+		log: log, figuresEvery: time.Minute, period: (*agreements.Agreement).PeriodAt,
 		startedAt: time.Now().UnixMilli(), failed: make(chan error, 3), live: server.NewLive(log),
 	}
-	for i := range cfg.Checks {
-		p := &cfg.Checks[i].Plan
-		h.appendsWithin = max(h.appendsWithin, time.Duration(p.Gap+p.Timeout)*time.Millisecond+time.Minute)
-	}
+	h.current.Store(cfg)
+	h.reloads = newReloader(log, h.reload)
 	h.relay = server.NewRelay(h.planning.sharing.Load)
 	h.metrics = exporter.New(exporter.Options{Version: version, GoVersion: runtime.Version(), Runtime: h.numbers})
 	return h
 }
 
+// cfg is the installation as it was read last.
+func (h *house) cfg() *configs.Config { return h.current.Load() }
+
 // steps is the order in which a house comes to life; it stops in the mirror of it.
 func (h *house) steps() []step {
 	return []step{
+		{"signals", h.reloads.listen, nil},
 		{"limits", applyLimits, nil},
 		{"ledger", h.openLedger, h.closeLedger},
 		{"sealer", h.startSealer, h.stopSealer},
 		{"plans", h.startPlanning, nil},
 		{"intake", h.openIntake, h.closeIntake},
 		{"control", h.openControl, h.closeControl},
+		{"agents", h.openAgents, h.closeAgents},
 		{"pages", h.listen, h.closePages},
 		{"dns answerer", h.openDNS, h.closeDNS},
 		{"figures", h.startFigures, func(ctx context.Context) error { return h.figures.stop(ctx) }},
-		{"agents", h.openAgents, h.closeAgents},
 		{"scheduler", h.startSite, h.endSite},
+		{"reloads", h.reloads.start, h.reloads.stop},
 	}
 }
 
 func (h *house) openLedger(ctx context.Context) (err error) {
-	h.store, err = openLedger(ctx, h.cfg)
+	h.store, err = openLedger(ctx, h.cfg())
 	return err
 }
 
@@ -111,8 +113,8 @@ func (h *house) closeIntake(context.Context) error {
 
 // openControl listens for those who cannot write the ledger themselves while this process does.
 func (h *house) openControl(context.Context) (err error) {
-	if !inDatabase(h.cfg) {
-		h.control, err = listenControl(h.cfg.Data, h.store)
+	if !inDatabase(h.cfg()) {
+		h.control, err = listenControl(h.cfg().Data, h.store)
 	}
 	return err
 }
@@ -126,7 +128,7 @@ func (h *house) closeControl(ctx context.Context) error {
 
 func (h *house) listen(context.Context) error {
 	var err error
-	if h.listener, h.http, err = listenPages(h.cfg.Listen, h.routes(), h.log, h.failed); err != nil {
+	if h.listener, h.http, err = listenPages(h.cfg().Listen, h.routes(), h.log, h.failed); err != nil {
 		return err
 	}
 	h.figures = &figures{
@@ -169,11 +171,11 @@ func closeServer(ctx context.Context, srv *http.Server) error {
 }
 
 func (h *house) openDNS(context.Context) error {
-	if h.cfg.ListenDNS == "" {
+	if h.cfg().ListenDNS == "" {
 		h.stopDNS = func() error { return nil }
 		return nil
 	}
-	_, stop, err := answerDNS(h.cfg.ListenDNS, ownHealth, h.log)
+	_, stop, err := answerDNS(h.cfg().ListenDNS, ownHealth, h.log)
 	h.stopDNS = stop
 	return err
 }
@@ -187,19 +189,15 @@ func (h *house) startSite(context.Context) error {
 	if h.site == nil {
 		return nil
 	}
-	id, err := agentID(h.cfg.Data)
-	if err != nil {
-		return err
-	}
-	d, err := h.ownDuty()
+	id, err := agentID(h.cfg().Data)
 	if err != nil {
 		return err
 	}
 	var wire relay.Wire // to nobody where no other agent can call
 	if h.agents != nil {
-		wire = ownWire{h.relay, id, h.cfg.Site}
+		wire = ownWire{h.relay, id, h.cfg().Site}
 	}
-	return h.site.start(d, agent.Options{Agent: id, Epoch: random64(), Append: h.append}, wire)
+	return h.site.start(h.planning.own, agent.Options{Agent: id, Epoch: random64(), Append: h.append}, wire)
 }
 
 func (h *house) endSite(ctx context.Context) error {
@@ -211,9 +209,7 @@ func (h *house) endSite(ctx context.Context) error {
 
 // append hands a batch to the intake; its return is the acknowledgement.
 func (h *house) append(ctx context.Context, batch []byte) error {
-	begin := time.Now()
 	r, err := h.intake.Accept(ctx, batch)
-	h.appendNanos.Add(int64(time.Since(begin)))
 	if err == nil && r.Held != "" {
 		h.log.Error("own batch held", "held", r.Held)
 	}
@@ -222,15 +218,19 @@ func (h *house) append(ctx context.Context, batch []byte) error {
 
 // numbers is what the metrics ask of scheduler and ledger.
 func (h *house) numbers() exporter.Numbers {
-	n := exporter.Numbers{Sealer: h.sealing.numbers(), States: h.stateNumbers(h.cfg), Relay: h.relayNumbers()}
+	n := exporter.Numbers{Sealer: h.sealing.numbers(), States: h.stateNumbers(h.cfg()), Relay: h.relayNumbers(), Reloads: h.reloads.numbers()}
+	waiting := 0
 	if h.site != nil {
-		h.site.numbers(&n)
+		waiting = h.site.numbers(&n)
 	}
-	if n.Ledger != nil {
-		n.Ledger.AppendTime = time.Duration(h.appendNanos.Load())
-		if b, found, err := ledger.LastBackup(h.cfg.Data); found && err == nil {
-			n.Ledger.Backup = b.At
-		}
+	if h.agents != nil {
+		h.agents.numbers(&n, h.startedAt, h.plansOf)
+	}
+	s := h.intake.Stats()
+	n.Intake = &exporter.IntakeNumbers{Stored: s.Batches - s.Duplicates - s.Held, Duplicates: s.Duplicates, Held: s.Held, Refused: s.Refused, Failed: s.Failed}
+	n.Ledger = &exporter.LedgerNumbers{Batches: s.Batches, Results: s.Results, AppendTime: s.Took, LastAppend: s.LastAt, Waiting: waiting}
+	if b, found, err := ledger.LastBackup(h.cfg().Data); found && err == nil {
+		n.Ledger.Backup = b.At
 	}
 	return n
 }

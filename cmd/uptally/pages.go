@@ -50,14 +50,14 @@ func (h *house) serveIndex(w http.ResponseWriter, r *http.Request) {
 		Now:   time.Now().UnixMilli(),
 		Links: []statements.Link{{Name: "metrics", Href: "/metrics"}, {Name: "readiness", Href: "/readyz"}, {Name: "schema of the JSON", Href: "/schema/statement.json"}},
 	}
-	index.Services, index.Checks = h.indexStates(h.cfg, index.Now)
+	index.Services, index.Checks = h.indexStates(h.cfg(), index.Now)
 	var err error
 	if index.Agents, err = h.indexAgents(r.Context(), index.Now); err != nil {
 		h.fail(w, err)
 		return
 	}
-	for i := range h.cfg.Agreements {
-		index.Agreements = append(index.Agreements, h.figures.index(h.cfg.Agreements[i].Name))
+	for i := range h.cfg().Agreements {
+		index.Agreements = append(index.Agreements, h.figures.index(h.cfg().Agreements[i].Name))
 	}
 	var b bytes.Buffer
 	if err := statements.RenderIndex(&b, index); err != nil {
@@ -105,13 +105,13 @@ var errNoAgreement = errors.New("no such agreement")
 
 func (h *house) statement(r *http.Request) (*statements.Statement, error) {
 	name, period := r.PathValue("agreement"), r.PathValue("period")
-	if _, err := agreementOf(h.cfg, name); err != nil {
+	if _, err := agreementOf(h.cfg(), name); err != nil {
 		return nil, errNoAgreement
 	}
 	if period == "" {
 		return h.figures.statement(name)
 	}
-	req, err := request(h.cfg, name, period, "", time.Now().UnixMilli())
+	req, err := request(h.cfg(), name, period, "", time.Now().UnixMilli())
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,9 @@ func (h *house) health() exporter.Health {
 		health.SchedulerRunning = true // it has none
 		return health
 	}
-	health.Within = h.appendsWithin
+	for _, c := range h.cfg().Checks {
+		health.Within = max(health.Within, time.Duration(c.Plan.Gap+c.Plan.Timeout)*time.Millisecond+time.Minute)
+	}
 	if a := h.site.running.Load(); a != nil {
 		health.SchedulerRunning = true
 		if last := a.Stats().LastAppend; !last.IsZero() {

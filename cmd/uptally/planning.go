@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/exporter"
 	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/probes/agent/plans"
@@ -21,60 +23,153 @@ type planning struct {
 	handouts atomic.Pointer[handouts]
 	sharing  atomic.Pointer[server.Sharing]
 	series   atomic.Pointer[map[[2]uptally.ID]bool] // every (check, site) that any plan of the ledger ever named
+
+	// What the house's own site measures, and by which pages: of the starting and the reloading goroutine alone.
+	book plans.Book
+	own  *duty
 }
 
 func (p *planning) known(check, site uptally.ID) bool {
 	return (*p.series.Load())[[2]uptally.ID{check, site}]
 }
 
+// planned is what a configuration comes to, ready to be put in force.
+type planned struct {
+	cfg      *configs.Config
+	handouts handouts
+	sharing  *server.Sharing
+	series   map[[2]uptally.ID]bool
+	checks   []exporter.Series
+	live     []uptally.Plan // all that ever were of its checks
+	book     *plans.Book    // of the house's own site, as is duty; nil where it measures nothing
+	duty     *duty
+}
+
 // startPlanning decides from which slot each configured plan is in force, and writes what every site measures.
 func (h *house) startPlanning(ctx context.Context) error {
-	settings, err := writeSettings(h.cfg)
+	p, err := h.plan(ctx, h.cfg())
 	if err != nil {
 		return err
 	}
+	return h.putInForce(p)
+}
+
+// plan dates the plans of a configuration. Whatever can be wrong is found before the ledger hears of one.
+func (h *house) plan(ctx context.Context, cfg *configs.Config) (*planned, error) {
+	settings, err := writeSettings(cfg)
+	if err != nil {
+		return nil, err
+	}
+	after, err := h.after(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	var want []uptally.Plan
+	for i := range cfg.Checks {
+		want = append(want, cfg.Checks[i].Plan)
+	}
+	dated, err := server.Plans(ctx, h.store, after, want)
+	if err != nil {
+		return nil, err
+	}
+	past, err := pastPlans(ctx, h.store)
+	if err != nil {
+		return nil, err
+	}
+	p := &planned{cfg: cfg, live: livePlans(cfg, past), sharing: server.SharingOf(dated), series: seriesOf(past)}
+	if p.handouts, err = handOut(cfg, dated, settings, past); err != nil {
+		return nil, err
+	}
+	return p, h.planOwn(p)
+}
+
+// after says after which instant a new plan may begin: agents have to hear of it before, but for what this process alone measures.
+func (h *house) after(ctx context.Context, cfg *configs.Config) (func(uptally.Plan) int64, error) {
 	lead, err := h.lead(ctx)
+	now := time.Now().UnixMilli()
+	return func(p uptally.Plan) int64 {
+		if len(p.Sites) == 1 && p.Sites[0] == cfg.Site && h.site != nil {
+			return now
+		}
+		return now + lead.Milliseconds()
+	}, err
+}
+
+// planOwn is what the house's own site measures, out of its handout as every agent's.
+func (h *house) planOwn(p *planned) error {
+	if h.site == nil {
+		return nil
+	}
+	out, err := p.handouts.of(p.cfg.Site)
+	if err != nil {
+		return err
+	}
+	page, err := plans.Read(out.data, p.cfg.Site)
 	if err != nil {
 		return err
 	}
 	now := time.Now().UnixMilli()
-	after := func(p uptally.Plan) int64 {
-		if len(p.Sites) == 1 && p.Sites[0] == h.cfg.Site && h.site != nil {
-			return now // nobody else has to hear of it
-		}
-		return now + lead.Milliseconds()
-	}
-	var want []uptally.Plan
-	for i := range h.cfg.Checks {
-		want = append(want, h.cfg.Checks[i].Plan)
-	}
-	dated, err := server.Plans(ctx, h.store, after, want)
+	p.book = h.planning.book.With(page, now)
+	tasks, err := p.book.Tasks(now)
 	if err != nil {
 		return err
 	}
-	past, err := pastPlans(ctx, h.store)
-	if err != nil {
+	if p.duty, err = h.site.prepare(tasks, p.cfg.References); err == nil {
+		p.checks = p.duty.series(p.cfg.Site)
+	}
+	return err
+}
+
+// putInForce lets everybody know.
+func (h *house) putInForce(p *planned) error {
+	if err := h.metrics.SetChecks(p.checks); err != nil {
 		return err
 	}
-	all, err := handOut(h.cfg, dated, settings, past)
-	if err != nil {
-		return err
-	}
-	series := seriesOf(past)
-	h.live.SetPlans(livePlans(h.cfg, past), now)
-	h.planning.handouts.Store(&all)
-	h.planning.sharing.Store(server.SharingOf(dated))
-	h.planning.series.Store(&series)
+	h.live.SetPlans(p.live, time.Now().UnixMilli())
+	h.planning.handouts.Store(&p.handouts)
+	h.planning.sharing.Store(p.sharing)
+	h.planning.series.Store(&p.series)
+	h.current.Store(p.cfg)
 	if h.site == nil {
 		return nil
 	}
-	var own []exporter.Series
-	for _, p := range dated {
-		if p.Rank(h.cfg.Site) >= 0 {
-			own = append(own, exporter.Series{Check: p.Check, Site: h.cfg.Site})
+	h.planning.book, h.planning.own = *p.book, p.duty
+	if h.site.running.Load() == nil {
+		return nil // the scheduler starts with it
+	}
+	return h.site.take(p.duty)
+}
+
+// reload reads the files anew and puts them in force, whole or not at all.
+func (h *house) reload(ctx context.Context) error {
+	cfg, err := configs.Load(h.cfg().Path)
+	if err == nil {
+		err = sameProcess(h.cfg(), cfg)
+	}
+	if err != nil {
+		return err
+	}
+	p, err := h.plan(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return h.putInForce(p)
+}
+
+// sameProcess demands that what a process has opened stays as it is.
+func sameProcess(was, is *configs.Config) error {
+	for _, x := range []struct {
+		key     string
+		was, is any
+	}{
+		{"site", was.Site, is.Site}, {"data", was.Data, is.Data}, {"ledger", was.Ledger, is.Ledger}, {"listen", was.Listen, is.Listen},
+		{"listen_dns", was.ListenDNS, is.ListenDNS}, {"agents", was.Agents, is.Agents},
+	} {
+		if !reflect.DeepEqual(x.was, x.is) {
+			return fmt.Errorf("got another %s than the process has: restart it", x.key)
 		}
 	}
-	return h.metrics.SetChecks(own)
+	return nil
 }
 
 // lead is planLead, or nothing while nobody is enrolled who could hear of it too late.
@@ -120,22 +215,4 @@ func seriesOf(past map[string][]uptally.Plan) map[[2]uptally.ID]bool {
 		}
 	}
 	return all
-}
-
-// ownDuty is what the house's own site measures, out of its handout as every agent's.
-func (h *house) ownDuty() (*duty, error) {
-	out, err := h.planning.handouts.Load().of(h.cfg.Site)
-	if err != nil {
-		return nil, err
-	}
-	page, err := plans.Read(out.data, h.cfg.Site)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now().UnixMilli()
-	tasks, err := (&plans.Book{}).With(page, now).Tasks(now)
-	if err != nil {
-		return nil, err
-	}
-	return h.site.prepare(tasks, h.cfg.References)
 }

@@ -29,7 +29,7 @@ type sealing struct {
 func (h *house) startSealer(context.Context) error {
 	h.sealing = &sealing{house: h, failed: map[ledger.SiteDay]string{}}
 	o := ledger.SealerOptions{Store: h.store, Observe: h.sealing.observe}
-	if inDatabase(h.cfg) {
+	if inDatabase(h.cfg()) {
 		o.Server = random64() | 1 // others may seal there too
 	}
 	h.sealing.Sealer = ledger.NewSealer(o)

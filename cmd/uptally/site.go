@@ -43,6 +43,7 @@ type duty struct {
 	// probers are those of a check's plans, ascending by the slot from which they are in force.
 	probers    map[string][]posted
 	references []agent.Reference
+	asked      []string // the references as they were written
 	names      map[uptally.ID]string
 	workers    map[string]int
 	need       map[string]int
@@ -88,6 +89,12 @@ func (s *siteWork) prepare(tasks []plans.Task, references []configs.Reference) (
 		}
 		uplink, resolver := dependsOn(t.Settings, references)
 		d.probers[t.Plan.Check] = append(d.probers[t.Plan.Check], posted{t.Plan.From, p, uplink, resolver})
+	}
+	if references != nil {
+		d.asked = []string{}
+	}
+	for _, r := range references {
+		d.asked = append(d.asked, r.Text)
 	}
 	var err error
 	if d.references, err = s.references(references); err != nil {
@@ -142,8 +149,12 @@ func (s *siteWork) start(d *duty, o agent.Options, wire relay.Wire) error {
 
 // take measures what d says from now on: each plan from its slot on, and what has none any more until now.
 func (s *siteWork) take(d *duty) error {
-	a := s.running.Load()
+	a, old := s.running.Load(), s.duty.Load()
 	s.duty.Store(d) // before the plans: a slot of a new one asks for it
+	a.SetWorkers(d.workers)
+	if !slices.Equal(d.asked, old.asked) || (d.asked == nil) != (old.asked == nil) {
+		a.SetReferences(d.references)
+	}
 	return a.SetPlans(d.plans, time.Now().UnixMilli())
 }
 
@@ -187,11 +198,11 @@ func (s *siteWork) see(r uptally.Result) {
 	s.metrics.CheckResult(check, s.name, r)
 }
 
-// numbers is what the metrics ask of the scheduler and of the agent; without one it is nothing.
-func (s *siteWork) numbers(n *exporter.Numbers) {
+// numbers is what the metrics ask of the scheduler and of the agent, and how many results wait for their append.
+func (s *siteWork) numbers(n *exporter.Numbers) (waiting int) {
 	a := s.running.Load()
 	if a == nil {
-		return
+		return 0
 	}
 	st := a.Stats()
 	n.Scheduler = &exporter.SchedulerNumbers{Fires: st.Fires, InFlight: st.InFlight}
@@ -206,6 +217,7 @@ func (s *siteWork) numbers(n *exporter.Numbers) {
 	if !st.LastAppend.IsZero() {
 		n.Ledger.LastAppend = st.LastAppend.UnixMilli()
 	}
+	return st.Waiting
 }
 
 // agentNumbers are an agent's own faults and its focus.

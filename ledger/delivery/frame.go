@@ -34,6 +34,7 @@ type Header struct {
 	// batches has gone back in time.
 	Acknowledged []Numbered `json:"acknowledged,omitempty"`
 	Clock        Clock      `json:"clock"`
+	State        State      `json:"state,omitzero"`
 }
 
 // Numbered names a batch of an agent in messages.

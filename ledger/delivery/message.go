@@ -105,3 +105,17 @@ type Taken struct {
 	Epoch  ID     `json:"epoch"`
 	Ranges Ranges `json:"ranges"`
 }
+
+// State is how an agent stands, told with its batches, so that a server shows it of agents that have no port of their own.
+type State struct {
+	// Plans is the version of the plans it measures by.
+	Plans string `json:"plans,omitempty"`
+	// Waiting are the batches that are not acknowledged, Oldest when the first of them was appended, in milliseconds of the agent's clock, 0
+	// for none.
+	Waiting int   `json:"waiting,omitempty"`
+	Oldest  int64 `json:"oldest_ms,omitempty"`
+	// Left is how long the spool has room if nothing is acknowledged, in milliseconds, 0 where that is not known.
+	Left int64 `json:"left_ms,omitempty"`
+	// Damaged are the damaged files that lie beside the spool.
+	Damaged int `json:"damaged,omitempty"`
+}

@@ -73,7 +73,7 @@ type Agent struct {
 	clock     *clock
 	core      *schedule.Core
 	committer *committer
-	isolation *isolation // nil without references
+	isolation *isolation // nil without references; the loop's own
 	counts    counts
 
 	ended  chan ending
@@ -82,16 +82,10 @@ type Agent struct {
 	gone   chan struct{} // closed when the loop is over, for probes that outlive it
 
 	mu      sync.Mutex
-	changes []change
+	changes []func() // on their way to the loop
 	changed chan struct{}
 
 	loop loop
-}
-
-// change is a call of SetPlans on its way to the loop.
-type change struct {
-	plans []schedule.Slots
-	end   int64
 }
 
 // New checks the plans and returns an Agent that has not begun. The error names the first check whose plan cannot be
@@ -125,23 +119,6 @@ func read(plans []uptally.Plan, site string) ([]schedule.Slots, error) {
 		}
 	}
 	return all, nil
-}
-
-// SetPlans changes what is measured, whole or, with an error, not at all. Each plan applies from its From on, and a check
-// that plans does not name has no slot at or after end; neither reaches back to what has passed.
-func (a *Agent) SetPlans(plans []uptally.Plan, end int64) error {
-	all, err := read(plans, a.opts.Site)
-	if err != nil {
-		return err
-	}
-	a.mu.Lock()
-	a.changes = append(a.changes, change{all, end})
-	a.mu.Unlock()
-	select {
-	case a.changed <- struct{}{}:
-	default:
-	}
-	return nil
 }
 
 // appendBound is how long Run tries to append the last batches after the last probe has ended. An Append that does not return

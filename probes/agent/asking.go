@@ -11,6 +11,7 @@ const suspicious = 1_000
 
 // hearing is the answer of a reference to a round.
 type hearing struct {
+	of          *isolation
 	ref         int
 	round       int64
 	observation probes.Observation
@@ -35,7 +36,7 @@ func (a *Agent) isolate() {
 	}
 	if s.tick(l.now) {
 		for i := range a.opts.References {
-			go a.ask(i, s.round)
+			go a.ask(s, i, s.round, &a.opts.References[i])
 		}
 	}
 	for _, h := range s.judged() {
@@ -44,11 +45,10 @@ func (a *Agent) isolate() {
 	a.noteIsolation()
 }
 
-func (a *Agent) ask(ref int, round int64) {
-	r := &a.opts.References[ref]
+func (a *Agent) ask(of *isolation, ref int, round int64, r *Reference) {
 	o := a.probe(r.Name, referenceTimeout, r.Probe)
 	select {
-	case a.heard <- hearing{ref, round, o}:
+	case a.heard <- hearing{of, ref, round, o}:
 	case <-a.gone:
 	}
 }

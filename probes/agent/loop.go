@@ -77,7 +77,9 @@ func (a *Agent) runLoop(ctx context.Context) {
 			a.endAll(e)
 		case h := <-a.heard:
 			a.turn()
-			a.isolation.heard(a.loop.now, h.ref, h.round, h.observation)
+			if h.of == a.isolation { // else of references that are gone
+				h.of.heard(a.loop.now, h.ref, h.round, h.observation)
+			}
 		case o := <-a.others:
 			a.turn()
 			a.hearAll(o)
@@ -266,16 +268,6 @@ func (a *Agent) overdueFlight(f *flight) {
 	if ran > f.act.Plan.Timeout+grace(f.act.Plan.Timeout) {
 		a.leave(f, uptally.Result{Slot: f.act.Slot, Late: int32(f.begun - f.act.Slot.At), Reason: uptally.AgentDelay,
 			Detail: "the probe did not return by its deadline"})
-	}
-}
-
-func (a *Agent) change() {
-	a.mu.Lock()
-	changes := a.changes
-	a.changes = nil
-	a.mu.Unlock()
-	for _, ch := range changes {
-		a.step(schedule.SetPlans(ch.plans, ch.end))
 	}
 }
 

@@ -83,6 +83,8 @@ func (c *Core) Step(now int64, ev Event, acts []Action) []Action {
 		acts = c.stop(acts)
 	case returned:
 		acts = c.takeBack(ev.pool, acts)
+	case setWorkers:
+		acts = c.setWorkers(ev.workers, acts)
 	}
 	return c.advance(acts)
 }
@@ -134,7 +136,7 @@ func (c *Core) decide(i int32, acts []Action) []Action {
 		a.Reason = uptally.Overtaken
 	case ch.state != idle:
 		a.Reason = uptally.StillRunning
-	case l.pool.free == 0:
+	case l.pool.free <= 0:
 		ch.state, ch.pool, ch.held = waiting, l.pool, a
 		l.pool.push(i, a.Slot.At)
 		return acts
@@ -166,9 +168,14 @@ func (c *Core) finish(i int32, acts []Action) []Action {
 	return c.release(ch.pool, acts)
 }
 
-// release frees a worker and gives it to the slot that waits longest.
+// release frees a worker.
 func (c *Core) release(p *pool, acts []Action) []Action {
 	p.free++
+	return c.hand(p, acts)
+}
+
+// hand gives what is free to the slots that wait longest.
+func (c *Core) hand(p *pool, acts []Action) []Action {
 	for p.free > 0 && p.trim(c.checks) {
 		next := &c.checks[p.pop()]
 		if c.now > next.held.Latest {

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -164,6 +165,11 @@ func (r *run) newPlans() {
 	r.step(SetPlans(set, end))
 }
 
+func (r *run) newWorkers() {
+	r.workers = map[string]int{"tcp": rapid.IntRange(1, 3).Draw(r.t, "tcp"), "dns": rapid.IntRange(1, 3).Draw(r.t, "dns")}
+	r.step(SetWorkers(maps.Clone(r.workers)))
+}
+
 // pass lets time pass: to the wake that was asked for, shortly after it, or a jump; and tells of the longest ones as a pause.
 func (r *run) pass() {
 	switch rapid.IntRange(0, 9).Draw(r.t, "wake") {
@@ -201,6 +207,8 @@ func TestEveryDueSlotLeavesExactlyOneThing(t *testing.T) {
 				r.finishOne()
 			case e == 7:
 				r.newPlans()
+			case e == 8:
+				r.newWorkers()
 			default:
 				r.pass()
 			}

@@ -2,13 +2,14 @@ package schedule
 
 import "github.com/uptally/uptally"
 
-// Event is what happened, for Step. Make one with Tick, Finished, Returned, SetPlans, Paused or Stop.
+// Event is what happened, for Step. Make one with Tick, Finished, Returned, SetPlans, SetWorkers, Paused or Stop.
 type Event struct {
-	kind  eventKind
-	check int32
-	at    int64
-	plans []Slots
-	pool  string
+	kind    eventKind
+	check   int32
+	at      int64
+	plans   []Slots
+	pool    string
+	workers map[string]int
 }
 
 type eventKind uint8
@@ -20,6 +21,7 @@ const (
 	paused
 	stop
 	returned
+	setWorkers
 )
 
 // Tick is the passing of time.
@@ -32,6 +34,10 @@ func Finished(check int32) Event { return Event{kind: finished, check: check} }
 // passed; until then the check keeps its plan. Several plans of one check follow one another. A check that plans does not
 // name has no slot at or after end. The same plans again change nothing.
 func SetPlans(plans []Slots, end int64) Event { return Event{kind: setPlans, plans: plans, at: end} }
+
+// SetWorkers sets the most probes at once of each kind, as New does. Where there are fewer now than run, none begins until enough
+// have ended.
+func SetWorkers(workers map[string]int) Event { return Event{kind: setWorkers, workers: workers} }
 
 // Paused says that the process did not run after the instant from and before now, because it or its machine was suspended.
 func Paused(from int64) Event { return Event{kind: paused, at: from} }

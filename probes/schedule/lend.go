@@ -16,7 +16,7 @@ func (c *Core) IsSlot(i int32, at int64) bool {
 // no more probes begin. Returned gives it back.
 func (c *Core) Lend(i int32, at, latest int64) (Action, bool) {
 	l := c.checks[i].legs[0]
-	if l.slots == nil || !l.slots.here || c.stopping || l.pool.free == 0 || l.pool.lent >= max(1, l.pool.size/lentShare) {
+	if l.slots == nil || !l.slots.here || c.stopping || l.pool.free <= 0 || l.pool.lent >= max(1, l.pool.size/lentShare) {
 		return Action{}, false
 	}
 	l.pool.free--

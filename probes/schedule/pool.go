@@ -22,13 +22,28 @@ func (c *Core) pool(kind string) *pool {
 			return p
 		}
 	}
-	n := c.workers[kind]
-	if n < 1 {
-		n = DefaultWorkers
-	}
+	n := c.size(kind)
 	p := &pool{kind: kind, size: n, free: n}
 	c.pools = append(c.pools, p)
 	return p
+}
+
+func (c *Core) size(kind string) int {
+	if n := c.workers[kind]; n > 0 {
+		return n
+	}
+	return DefaultWorkers
+}
+
+// setWorkers may leave a pool with less than nothing free.
+func (c *Core) setWorkers(workers map[string]int, acts []Action) []Action {
+	c.workers = workers
+	for _, p := range c.pools {
+		n := c.size(p.kind)
+		p.free, p.size = p.free+n-p.size, n
+		acts = c.hand(p, acts)
+	}
+	return acts
 }
 
 func (p *pool) push(check int32, at int64) {

@@ -125,7 +125,10 @@ type leg struct {
 	plan uptally.Plan
 }
 
-// legs returns those that are in force at the instant now or later, by check in the order of their first pages.
+// linger is how long, in milliseconds, a plan stays that is not in force any more: a slot of it may wait for its probe so long, and longer.
+const linger = 60_000
+
+// legs returns those that are in force at the instant now or later, and those that lately were, by check in the order of their first pages.
 func (b *Book) legs(now int64) []leg {
 	byCheck := map[string][]leg{}
 	var order []string
@@ -165,7 +168,7 @@ func (b *Book) legs(now int64) []leg {
 	for _, check := range order {
 		ls := byCheck[check]
 		for i, l := range ls {
-			if i == len(ls)-1 || ls[i+1].plan.From > now {
+			if i == len(ls)-1 || ls[i+1].plan.From > now-linger {
 				all = append(all, l)
 			}
 		}
@@ -179,7 +182,7 @@ func nowhere(p uptally.Plan, site string, from int64) uptally.Plan {
 	return p
 }
 
-// Tasks returns what is in force at the instant now, in milliseconds UTC, or later.
+// Tasks returns what is in force at the instant now, in milliseconds UTC, or later, and what was in the minute before.
 func (b *Book) Tasks(now int64) ([]Task, error) {
 	var all []Task
 	for _, l := range b.legs(now) {

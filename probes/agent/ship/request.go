@@ -85,9 +85,22 @@ func (s *Shipper) greeted(ctx context.Context, lane delivery.Lane, told []ledger
 	s.heard(r)
 }
 
+// state is what the server is told of the spool. What it takes a look to know may be a minute old.
+func (s *Shipper) state() delivery.State {
+	st := s.looked
+	if s.o.Plans != nil {
+		st.Plans = s.o.Plans()
+	}
+	now := s.o.Now()
+	if n, oldest := s.sender.Waiting(); n > 0 {
+		st.Waiting, st.Oldest = n, oldest+now.UnixMilli()-s.countOf(now)
+	}
+	return st
+}
+
 // send carries batches, or none.
 func (s *Shipper) send(ctx context.Context, act delivery.Action) {
-	h := delivery.Header{Incarnation: delivery.ID(s.sender.Incarnation()), Epoch: delivery.ID(s.spool.Epoch())}
+	h := delivery.Header{Incarnation: delivery.ID(s.sender.Incarnation()), Epoch: delivery.ID(s.spool.Epoch()), State: s.state()}
 	for _, n := range s.sender.Acknowledged() {
 		h.Acknowledged = append(h.Acknowledged, delivery.Numbered{Epoch: delivery.ID(n.Epoch), Seq: n.Seq})
 	}

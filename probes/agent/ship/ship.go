@@ -41,6 +41,8 @@ type Options struct {
 	// Now is the agent's wall clock, time.Now by default; Random returns 0 ≤ x < n; both are called from many goroutines.
 	Now    func() time.Time
 	Random func(n int64) int64
+	// Plans, if not nil, returns the version of the plans that the agent measures by.
+	Plans func() string
 	// OnReply, if not nil, sees each reply after it was acted upon. It must not block.
 	OnReply func(delivery.Reply)
 	// Log takes one line a change of state; nil is silence.
@@ -66,6 +68,7 @@ type Shipper struct {
 	sender          *delivery.Sender
 	flying          int
 	aside, replaced int
+	looked          delivery.State
 
 	acts sync.WaitGroup // what runs beside the loop
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/uptally/uptally/ledger"
+	"github.com/uptally/uptally/ledger/delivery"
 )
 
 // Stats are a shipper's numbers since the start.
@@ -79,6 +80,7 @@ func (s *Shipper) count1(k kind) {
 // lookAtSpool says what a person has to know of the spool.
 func (s *Shipper) lookAtSpool() {
 	st := s.spool.Stats()
+	s.looked = delivery.State{Left: max(st.Left.Milliseconds(), 0), Damaged: st.Aside}
 	news := st.Aside > s.aside || st.Replaced > s.replaced
 	if s.aside, s.replaced = st.Aside, st.Replaced; news {
 		s.o.Log.Error("a damaged spool file was moved aside: what could be read of it went into a new one", "files", st.Aside, "lost", st.Lost, "err", st.Cause)
