@@ -130,8 +130,8 @@ func (a *Authority) Fingerprint() []byte {
 	return sum[:]
 }
 
-// admit signs the key of a request for an agent. Of the request nothing but the key counts.
-func (a *Authority) admit(request []byte, agent uint64, now time.Time) (cert, keyDigest []byte, err error) {
+// admit signs the key of a request for an agent of a site. Of the request nothing but the key counts.
+func (a *Authority) admit(request []byte, agent uint64, site string, now time.Time) (cert, keyDigest []byte, err error) {
 	csr, err := x509.ParseCertificateRequest(request)
 	if err == nil {
 		err = csr.CheckSignature()
@@ -149,7 +149,7 @@ func (a *Authority) admit(request []byte, agent uint64, now time.Time) (cert, ke
 		return nil, nil, fmt.Errorf("read certificate request: got a key of type %T, want ECDSA or Ed25519", csr.PublicKey)
 	}
 	t := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "uptally agent"}, URIs: []*url.URL{agentURI(agent)},
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "uptally agent", OrganizationalUnit: []string{site}}, URIs: []*url.URL{agentURI(agent)},
 		NotBefore: now.Add(-skew), NotAfter: now.Add(CertificateLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true,
 	}
@@ -175,6 +175,14 @@ func agentOf(cert *x509.Certificate) (agent uint64, keyDigest []byte, ok bool) {
 	}
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	return uint64(id), sum[:], true
+}
+
+// siteOf reads the site for which a certificate was signed, empty where it does not say.
+func siteOf(cert *x509.Certificate) string {
+	if len(cert.Subject.OrganizationalUnit) != 1 {
+		return ""
+	}
+	return cert.Subject.OrganizationalUnit[0]
 }
 
 // TLS returns the settings of the agents' listener: TLS 1.3 alone, no session tickets, certificates of this authority or none.

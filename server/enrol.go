@@ -141,7 +141,7 @@ func (a *Agents) admit(id uint64, site string, request []byte, now time.Time) (d
 		fact.Kind, fact.Digest = ledger.Bearer, bearer.Digest()
 		return e, []ledger.Admission{fact}, nil
 	}
-	cert, keyDigest, err := a.o.Authority.admit(request, id, now)
+	cert, keyDigest, err := a.o.Authority.admit(request, id, site, now)
 	if err != nil {
 		return e, nil, refusal{http.StatusBadRequest, err.Error()}
 	}

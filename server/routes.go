@@ -238,6 +238,11 @@ func (a *Agents) identify(ctx context.Context, r *http.Request) (Agent, error) {
 	case expired:
 		return Agent{}, refusal{http.StatusForbidden, "this identity has ended"}
 	}
+	if kind == ledger.Key {
+		if agent, again, err := a.readmit(ctx, r.TLS.PeerCertificates[0], id, digest, as); again || err != nil {
+			return agent, err
+		}
+	}
 	return Agent{}, anonymous
 }
 
