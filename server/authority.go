@@ -49,7 +49,11 @@ type Authority struct {
 func OpenAuthority(dir string) (*Authority, error) {
 	keyFile, certFile := filepath.Join(dir, "authority.key"), filepath.Join(dir, "authority.pem")
 	if _, err := os.Lstat(keyFile); errors.Is(err, fs.ErrNotExist) {
-		if err := makeAuthority(keyFile, certFile); err != nil {
+		err := makeAuthority(keyFile, certFile)
+		if errors.Is(err, fs.ErrExist) {
+			err = untilMade(keyFile) // a server that starts and `uptally server token` may begin at once
+		}
+		if err != nil {
 			return nil, fmt.Errorf("make authority: %w", err)
 		}
 	}
@@ -58,6 +62,23 @@ func OpenAuthority(dir string) (*Authority, error) {
 		return nil, fmt.Errorf("open authority: %w", err)
 	}
 	return a, nil
+}
+
+// untilMade waits for another process to finish what it has begun.
+func untilMade(keyFile string) error {
+	look, end := time.NewTicker(10*time.Millisecond), time.NewTimer(5*time.Second)
+	defer look.Stop()
+	defer end.Stop()
+	for {
+		if info, err := os.Stat(keyFile); err == nil && info.Size() > 0 {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-end.C:
+			return fmt.Errorf("got a certificate and no key %q within 5s: remove the certificate if no other process is making them", keyFile)
+		}
+	}
 }
 
 func readAuthority(keyFile, certFile string) (*Authority, error) {
@@ -113,7 +134,8 @@ func writeNew(path string, mode fs.FileMode, kind string, der []byte) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(pem.Encode(f, &pem.Block{Type: kind, Bytes: der}), f.Sync(), f.Close())
+	_, err = f.Write(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})) // at once: others may be waiting to read it
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func serial() *big.Int {
