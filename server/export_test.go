@@ -32,3 +32,17 @@ func (r *Relay) Waits(agent uint64, site string) bool {
 	e := r.ears[site][agent]
 	return e != nil && e.open
 }
+
+// Listen is the beginning and the end of a Hear that takes all there is.
+func (r *Relay) Listen(agent uint64, site string) {
+	e, turn := r.listen(agent, site)
+	r.look(e, turn)
+	r.leave(e, turn)
+}
+
+// Forget lets each agent speak as if it had said nothing.
+func (r *Relay) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.voice)
+}

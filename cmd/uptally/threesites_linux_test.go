@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -215,6 +218,31 @@ func (f *federation) account(service string, from, to time.Time) (a *statements.
 	return a
 }
 
+// says is what the server's metrics say of a service now, as uptally_service_state has it.
+func (f *federation) says(service string) (state string) {
+	f.t.Helper()
+	f.within("server", func() error {
+		c, err := net.Dial("tcp", "127.0.0.1:8080") // by this thread: a client's are in any network
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"); err != nil {
+			return err
+		}
+		r, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			return err
+		}
+		defer r.Body.Close()
+		page, err := io.ReadAll(r.Body)
+		_, rest, _ := strings.Cut(string(page), `uptally_service_state{service="`+service+`"} `)
+		state, _, _ = strings.Cut(rest, "\n")
+		return err
+	})
+	return state
+}
+
 // cut drops everything between two roles, both ways; "" is everybody.
 func (f *federation) cut(a, b string) []string {
 	if b == "" {
@@ -254,9 +282,17 @@ func TestThreeSites(t *testing.T) {
 		if err := sleepUntil(t.Context(), at.Add(lasts)); err != nil {
 			t.Fatal(err)
 		}
+		for _, c := range []string{"portal", "echo", "steady"} {
+			if got := f.says(c); got == "2" || got == "" {
+				t.Errorf("%s: %s: got state %q, want anything but down", step.name, c, got)
+			}
+		}
 		f.rules()
 		ended := time.Now()
 		f.settled(ended)
+		if got := f.says("portal") + f.says("echo") + f.says("steady"); got != "000" {
+			t.Errorf("after %s: got states %s, want all up", step.name, got)
+		}
 		t.Logf("%-30s %4.1f s, all up and delivered %4.1f s later", step.name, ended.Sub(at).Seconds(), time.Since(ended).Seconds())
 	}
 	f.together()
@@ -289,6 +325,9 @@ func (f *federation) outage(lasts time.Duration) (truth [4]time.Time) {
 	truth[1] = time.Now()
 	if err := sleepUntil(f.t.Context(), truth[0].Add(lasts)); err != nil {
 		f.t.Fatal(err)
+	}
+	if got := f.says("portal") + f.says("echo") + f.says("steady"); got != "220" {
+		f.t.Errorf("in the outage: got states %s, want portal and echo down", got)
 	}
 	truth[2] = time.Now()
 	f.rules()

@@ -167,7 +167,7 @@ func (r *Relay) listen(ctx context.Context, l Listener) {
 		if !same {
 			sites = append([]string{}, h.Sites...)
 			l.HearSites(sites)
-			r.log.Info("sites heard", "sites", sites, "err", err)
+			r.note(sites, err)
 		}
 		r.hear(l, h, err)
 		// an answer that says nothing and came at once is as good as none
@@ -178,6 +178,15 @@ func (r *Relay) listen(ctx context.Context, l Listener) {
 		}
 		failures = 0
 	}
+}
+
+// note logs who is heard from now on.
+func (r *Relay) note(sites []string, err error) {
+	if err != nil {
+		r.log.Warn("sites heard", "sites", sites, "err", err)
+		return
+	}
+	r.log.Info("sites heard", "sites", sites)
 }
 
 // hear passes on what an answer says.
