@@ -529,3 +529,28 @@ func TestDamagedBatch(t *testing.T) {
 		}
 	})
 }
+
+// An acknowledged batch stays 72 hours, and as long again from the moment in which a restored ledger said that it has it.
+func TestKeeping(t *testing.T) {
+	in(t, func(t *testing.T, m *member) {
+		s := begin(t, m, t.TempDir())
+		defer s.end()
+		s.append()
+		pass(71 * time.Hour)
+		backup := m.store.at.Load().Clone()
+		if _, err := backup.Reincarnate(t.Context(), incarnation(t, backup), "restored"); err != nil {
+			t.Fatal(err)
+		}
+		m.store.at.Store(backup)
+		kept := func(want int) {
+			t.Helper()
+			if st := s.Stats(); st.Spool.Batches != want || st.Spool.Waiting != 0 {
+				t.Errorf("got %+v, want %d batches", st, want)
+			}
+		}
+		pass(70 * time.Hour) // 141 h after the first acknowledgement
+		kept(1)
+		pass(3 * time.Hour)
+		kept(0)
+	})
+}
