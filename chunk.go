@@ -92,7 +92,7 @@ func (d Day) check() error {
 // ends reports whether next lies after r and its first result could not be taken into r.
 func (r Run) ends(next Run) bool {
 	step := next.At - r.End()
-	return step > 0 && !(r.Late == next.Late && r.Reason == next.Reason && (r.N == 1 || r.Step == step))
+	return step > 0 && !(r.Late == next.Late && r.Reason == next.Reason && (r.N == 1 || int64(r.Step) == step))
 }
 
 // AppendHead appends the canonical bytes of d.Head().
@@ -188,11 +188,16 @@ func (d Day) appendPayload(dst []byte) []byte {
 // runs of some days share an array.
 type HeadDecoder struct {
 	deltas, lates, reasons []valueRun
-	room                   []Run // its spare capacity is for days to come
+	room                   []Run    // its spare capacity is for days to come
+	buckets                []bucket // likewise, of their latencies
 }
 
-// mostRoom is how many runs have an array in common: 32 kB, some ten days; a little more would be a large object.
-const mostRoom = 1000
+// mostRoom is how many runs have an array in common, mostBuckets how many buckets: 32 kB, some twelve days; a little more would be a
+// large object.
+const (
+	mostRoom    = 1360
+	mostBuckets = 2040
+)
 
 // DecodeHead is the inverse of AppendHead. It accepts canonical bytes only and allocates in proportion to len(data),
 // however many results the head speaks of. What only the body can show, Head.DecodeBody checks.
@@ -203,7 +208,7 @@ func (h *HeadDecoder) Head(data []byte) (Head, error) {
 	r := openWire(data, headVersion)
 	var head Head
 	ups := h.day(&r, &head.Day)
-	head.Latency = r.sketch(ups)
+	head.Latency = h.sketch(&r, ups)
 	copy(head.Digest[:], r.bytes(sha256.Size))
 	if err := r.close(); err != nil {
 		return Head{}, fmt.Errorf("decode head: %w", err)
@@ -277,7 +282,7 @@ func (h *HeadDecoder) join(at int64) []Run {
 	if most > cap(h.room)-len(h.room) {
 		h.room = make([]Run, 0, max(most, min(2*cap(h.room), mostRoom)))
 	}
-	runs := h.room[len(h.room):]
+	runs := h.room[len(h.room):len(h.room)]
 	var delta, late, reason valueRun // what is left of the first of each list
 	for {
 		if late.count == 0 {
@@ -290,36 +295,32 @@ func (h *HeadDecoder) join(at int64) []Run {
 		if reason.count == 0 {
 			reason, reasons = reasons[0], reasons[1:]
 		}
+		for late.count <= min(reason.count, delta.count) { // the usual case: both go on behind the lateness
+			runs = appendRun(runs, at, delta.value, late, Reason(reason.value))
+			at += int64(late.count * delta.value)
+			reason.count -= late.count
+			delta.count -= late.count
+			if late.count = 0; len(lates) == 0 || reason.count == 0 {
+				break
+			}
+			late, lates = lates[0], lates[1:]
+		}
 		same := min(late.count, reason.count)
 		late.count -= same
 		reason.count -= same
-		if delta.count >= same { // the usual case: the grid goes on behind the stretch
-			step := int64(delta.value)
-			if same == 1 {
-				step = 0
-			}
-			runs = runs[:len(runs)+1] // written in place: to copy what was just written waits for it
-			s := &runs[len(runs)-1]
-			s.At, s.Step, s.N, s.Late, s.Reason = at, step, int32(same), int32(late.value), Reason(reason.value)
-			at += int64(same * delta.value)
-			delta.count -= same
-			continue
-		}
 		for left := same; left > 0; {
 			if delta.count == 0 && len(deltas) > 0 {
 				delta, deltas = deltas[0], deltas[1:]
 			}
 			n := min(left, delta.count+1)
-			step := int64(delta.value)
-			if n == 1 {
-				step = 0
-			}
 			if left == same { // another lateness or reason than before
-				runs = runs[:len(runs)+1]
-				s := &runs[len(runs)-1]
-				s.At, s.Step, s.N, s.Late, s.Reason = at, step, int32(n), int32(late.value), Reason(reason.value)
+				runs = appendRun(runs, at, delta.value, valueRun{late.value, n}, Reason(reason.value))
 			} else {
-				runs = addRun(runs, Run{at, step, int32(n), int32(late.value), Reason(reason.value)})
+				s := Run{At: at, N: int32(n), Late: int32(late.value), Reason: Reason(reason.value)}
+				if n > 1 {
+					s.Step = int32(delta.value)
+				}
+				runs = addRun(runs, s)
 			}
 			left -= n
 			at += int64((n - 1) * delta.value)
@@ -333,6 +334,17 @@ func (h *HeadDecoder) join(at int64) []Run {
 			}
 		}
 	}
+}
+
+// appendRun appends to runs, which have room, in place: to copy what was just written waits for it.
+func appendRun(runs []Run, at int64, step uint64, late valueRun, reason Reason) []Run {
+	runs = runs[:len(runs)+1]
+	s := &runs[len(runs)-1]
+	if late.count == 1 {
+		step = 0
+	}
+	s.At, s.Step, s.N, s.Late, s.Reason = at, int32(step), int32(late.count), int32(late.value), reason
+	return runs
 }
 
 // HeadDigest returns the digest in the bytes of a head, and whether their checksum is right; it decodes nothing else.

@@ -8,14 +8,15 @@ import (
 // Run is a maximal stretch of results of one series with equal spacing, lateness and reason. N results lie at
 // At, At+Step, …, At+(N-1)·Step (scheduled instants, milliseconds UTC). N ≥ 1; Step is 0 exactly where N is 1.
 type Run struct {
-	At, Step int64
-	N        int32
-	Late     int32
-	Reason   Reason
+	At     int64
+	Step   int32
+	N      int32
+	Late   int32
+	Reason Reason
 }
 
 // End returns the scheduled instant of the last result.
-func (r Run) End() int64 { return r.At + int64(r.N-1)*r.Step }
+func (r Run) End() int64 { return r.At + int64(r.N-1)*int64(r.Step) }
 
 // Day is the results of one series (a check at a site) in one UTC day, folded: sorted by scheduled instant, one result
 // an instant, as maximal Runs taken greedily from the left. The same set of results gives the same Day, however it
@@ -98,7 +99,7 @@ func (d Day) Results() iter.Seq[Result] {
 				if !yield(r) {
 					return
 				}
-				r.At += run.Step
+				r.At += int64(run.Step)
 				i++
 			}
 		}
@@ -110,11 +111,11 @@ func (d Day) Results() iter.Seq[Result] {
 func addRun(runs []Run, s Run) []Run {
 	if n := len(runs); n > 0 {
 		last := &runs[n-1]
-		step := s.At - last.End()
+		step := int32(s.At - last.End()) // both are of one day
 		if last.Late == s.Late && last.Reason == s.Reason && (last.N == 1 || last.Step == step) {
 			last.Step = step
 			last.N++
-			s.At += s.Step
+			s.At += int64(s.Step)
 			s.N--
 			if s.N > 0 && s.Step == step {
 				last.N += s.N

@@ -116,13 +116,19 @@ func (s Sketch) append(dst []byte) []byte {
 }
 
 // sketch reads what append wrote and demands that it counts n values.
-func (r *wireReader) sketch(n uint64) Sketch {
-	var s Sketch
-	next, left := uint64(0), n
+func (h *HeadDecoder) sketch(r *wireReader, n uint64) Sketch {
 	k := r.uvarint("a number of buckets", lastBucket+1)
-	if k > 0 {
-		s.buckets = make([]bucket, 0, min(k, uint64(len(r.data))/2)) // each takes two bytes or more
+	if least := 2 * k; least > uint64(len(r.data)) { // each takes two bytes or more
+		r.fail("got %d bytes, want %d buckets", len(r.data), k)
 	}
+	if r.err != nil {
+		return Sketch{}
+	}
+	if int(k) > cap(h.buckets)-len(h.buckets) {
+		h.buckets = make([]bucket, 0, max(int(k), min(2*cap(h.buckets), mostBuckets)))
+	}
+	all := h.buckets[len(h.buckets):len(h.buckets)]
+	next, left := uint64(0), n
 	for ; k > 0 && r.err == nil; k-- {
 		passed, count, size := shortPair(r.data)
 		if size > 0 && passed <= lastBucket && count <= left {
@@ -134,11 +140,15 @@ func (r *wireReader) sketch(n uint64) Sketch {
 		if r.err == nil && (index > lastBucket || count == 0) {
 			r.fail("got %d values in bucket %d, want at least 1, in a bucket up to %d", count, index, lastBucket)
 		}
-		s.buckets = append(s.buckets, bucket{uint16(index), count})
+		all = append(all, bucket{uint16(index), count})
 		next, left = index+1, left-count
 	}
 	if left > 0 {
 		r.fail("got a sketch of %d response times, want %d", n-left, n)
 	}
-	return s
+	if r.err != nil || len(all) == 0 {
+		return Sketch{}
+	}
+	h.buckets = h.buckets[:len(h.buckets)+len(all)]
+	return Sketch{slices.Clip(all)}
 }

@@ -138,7 +138,7 @@ func (c measurementCase) tracks(t *testing.T) Tracks {
 		if k == len(checks) {
 			checks = append(checks, Evidence{Check: r.Check, Plans: c.plans(r.Check)})
 		}
-		run := uptally.Run{At: int64(r.From), Step: int64(r.Step), N: int32((r.To-r.From)/r.Step) + 1, Reason: reasons[r.Res]}
+		run := uptally.Run{At: int64(r.From), Step: int32(r.Step), N: int32((r.To-r.From)/r.Step) + 1, Reason: reasons[r.Res]}
 		if run.N == 1 {
 			run.Step = 0
 		}

@@ -16,7 +16,7 @@ func monthOfDays(sites ...string) (Evidence, int64) {
 	for i, site := range sites {
 		s := SiteRuns{Site: site}
 		add := func(at, step int64, n int32, late int32, r uptally.Reason) int64 {
-			s.Runs = append(s.Runs, uptally.Run{At: at, Step: step, N: n, Late: late, Reason: r})
+			s.Runs = append(s.Runs, uptally.Run{At: at, Step: int32(step), N: n, Late: late, Reason: r})
 			results += int64(n)
 			return at + int64(n)*max(step, every)
 		}

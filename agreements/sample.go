@@ -56,7 +56,7 @@ func inSendOrder(rows []row, runs []uptally.Run) ([]row, error) {
 		case o == uptally.Missed || o == uptally.Unknown:
 			continue
 		}
-		w := row{r.At + int64(r.Late), r.Step, int64(r.N), o, r.Reason}
+		w := row{r.At + int64(r.Late), int64(r.Step), int64(r.N), o, r.Reason}
 		if k := len(rows); k > 0 && w.at <= rows[k-1].last() {
 			ordered = false
 		}
@@ -77,7 +77,7 @@ func wellFormed(r uptally.Run) bool {
 	case r.N == 1:
 		return true
 	}
-	return r.Step > 0 && r.Step < (Forever-first)/int64(r.N-1)
+	return r.Step > 0 && int64(r.Step) < (Forever-first)/int64(r.N-1)
 }
 
 // rowHeap orders rows by first send instant. Of repeats the one with the smallest reason comes first and is kept, so

@@ -1,6 +1,7 @@
 package agreements
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -110,9 +111,9 @@ func (log tinyLog) evidence() Evidence {
 func appended(runs []uptally.Run, s shot) []uptally.Run {
 	if n := len(runs); n > 0 {
 		r := &runs[n-1]
-		step := s.at - (r.At + int64(r.N-1)*r.Step)
-		if int64(r.Late) == s.late && r.Reason == s.reason && step > 0 && (r.N == 1 || step == r.Step) {
-			r.Step, r.N = step, r.N+1
+		step := s.at - r.End()
+		if int64(r.Late) == s.late && r.Reason == s.reason && step > 0 && step <= math.MaxInt32 && (r.N == 1 || step == int64(r.Step)) {
+			r.Step, r.N = int32(step), r.N+1
 			return runs
 		}
 	}
@@ -146,10 +147,10 @@ func splitRun(t *rapid.T, r uptally.Run) []uptally.Run {
 	a, b := r, r
 	if rapid.Bool().Draw(t, "comb") {
 		a.N, b.N = (r.N+1)/2, r.N/2
-		a.Step, b.Step, b.At = 2*r.Step, 2*r.Step, r.At+r.Step
+		a.Step, b.Step, b.At = 2*r.Step, 2*r.Step, r.At+int64(r.Step)
 	} else {
 		a.N = rapid.Int32Range(1, r.N-1).Draw(t, "split")
-		b.N, b.At = r.N-a.N, r.At+int64(a.N)*r.Step
+		b.N, b.At = r.N-a.N, r.At+int64(a.N)*int64(r.Step)
 	}
 	for _, p := range []*uptally.Run{&a, &b} {
 		if p.N == 1 {
@@ -408,8 +409,8 @@ func TestMeasureRefuses(t *testing.T) {
 			`measure check "web": site "A": got a run of 0 results from 7 every 1 ms with ok, want at least one, ascending, within bounds, with a reason of the closed list`},
 		{"a run on the spot", same, []uptally.Run{{At: 7, N: 2}},
 			`measure check "web": site "A": got a run of 2 results from 7 every 0 ms with ok, want at least one, ascending, within bounds, with a reason of the closed list`},
-		{"a run out of bounds", same, []uptally.Run{{At: 7, N: 3, Step: Forever / 2}},
-			`measure check "web": site "A": got a run of 3 results from 7 every 1152921504606846975 ms with ok, want at least one, ascending, within bounds, with a reason of the closed list`},
+		{"a run out of bounds", same, []uptally.Run{{At: Forever - 5, N: 3, Step: 3}},
+			`measure check "web": site "A": got a run of 3 results from 2305843009213693946 every 3 ms with ok, want at least one, ascending, within bounds, with a reason of the closed list`},
 		{"a reason that nobody knows", same, []uptally.Run{{At: 7, N: 1, Reason: 255}},
 			`measure check "web": site "A": got a run of 1 results from 7 every 0 ms with reason(255), want at least one, ascending, within bounds, with a reason of the closed list`},
 	} {

@@ -203,7 +203,7 @@ func (v *view) sealedSides(ctx context.Context, d uptally.Day) ([]uptally.Result
 	var sides []uptally.Result
 	for _, run := range d.Runs {
 		for i := int64(0); i < int64(run.N) && run.Reason != uptally.OK; i++ {
-			at := run.At + i*run.Step
+			at := run.At + i*int64(run.Step)
 			j := sort.Search(len(failed), func(j int) bool { return failed[j].At >= at })
 			failed = failed[j:]
 			n := 0

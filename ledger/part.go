@@ -94,7 +94,7 @@ type instants struct {
 	i    int32
 }
 
-func (x *instants) at() int64 { return x.runs[0].At + int64(x.i)*x.runs[0].Step }
+func (x *instants) at() int64 { return x.runs[0].At + int64(x.i)*int64(x.runs[0].Step) }
 
 func (x *instants) next() {
 	if x.i++; x.i == x.runs[0].N {

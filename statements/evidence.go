@@ -210,10 +210,10 @@ type cursor struct {
 func (c *cursor) at(due int64) uptally.Reason {
 	for ; c.i < len(c.runs); c.i++ {
 		r := c.runs[c.i]
-		if due > r.At+int64(r.N-1)*r.Step {
+		if due > r.End() {
 			continue
 		}
-		if due < r.At || r.Step > 0 && (due-r.At)%r.Step != 0 {
+		if due < r.At || r.Step > 0 && (due-r.At)%int64(r.Step) != 0 {
 			break
 		}
 		return r.Reason
@@ -229,7 +229,7 @@ func before(r uptally.Run, at int64) int64 {
 	case r.Step == 0:
 		return int64(r.N)
 	}
-	return min(int64(r.N), (at-r.At-1)/r.Step+1)
+	return min(int64(r.N), (at-r.At-1)/int64(r.Step)+1)
 }
 
 // stretch is a plan and where inside an interval it is in force.

@@ -225,7 +225,7 @@ func until(r uptally.Run, now int64) uptally.Run {
 	case r.At > last:
 		r.N = 0
 	case r.Step > 0:
-		r.N = int32(min(int64(r.N), (last-r.At)/r.Step+1))
+		r.N = int32(min(int64(r.N), (last-r.At)/int64(r.Step)+1))
 	}
 	if r.N == 1 {
 		r.Step = 0

@@ -141,7 +141,7 @@ func (l *fakeLedger) add(check, site string, ss ...samples) {
 	for _, s := range ss {
 		for i, end := at(s.from), at(s.to); i <= end; i += s.step {
 			day := uptally.DayOf(i)
-			r := uptally.Run{At: i, Step: s.step, N: 1, Reason: s.reason}
+			r := uptally.Run{At: i, Step: int32(s.step), N: 1, Reason: s.reason}
 			for ; i+s.step <= end && uptally.DayOf(i+s.step) == day; i += s.step {
 				r.N++
 			}
