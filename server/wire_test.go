@@ -1,14 +1,21 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,10 +170,21 @@ func TestSitesFocusTogetherAndAlone(t *testing.T) {
 	})
 }
 
-// Over TLS on loopback, with enrolled identities: three checks fail in fra1's slots, at 50 to 750 ms of a second. ams1, whose own slots are
-// ten seconds later, looks at each within a second.
+// Over TLS on loopback, with enrolled identities, and with bearer tokens through nginx as it is when nobody sets anything: three checks
+// fail in fra1's slots, at 50 to 750 ms of a second. ams1, whose own slots are ten seconds later, looks at each within a second.
 func TestFocusCrossesSitesWithinASecond(t *testing.T) {
-	h := newHall(t, true)
+	t.Parallel()
+	t.Run("TLS", func(t *testing.T) { t.Parallel(); crossSites(t, newHall(t, true)) })
+	t.Run("nginx", func(t *testing.T) {
+		t.Parallel()
+		h := newHall(t, false)
+		h.url = throughNginx(t, h.url)
+		h.now = time.Now()
+		crossSites(t, h)
+	})
+}
+
+func crossSites(t *testing.T, h *hall) {
 	soon := time.Now().Add(2 * time.Second).UnixMilli()
 	var plans []uptally.Plan
 	for i := range 3 {
@@ -178,8 +196,6 @@ func TestFocusCrossesSitesWithinASecond(t *testing.T) {
 	all := server.SharingOf(plans)
 	h.relay = server.NewRelay(func() *server.Sharing { return all })
 	h.start(h.store)
-	var failing atomic.Int64
-	down := func() bool { failing.CompareAndSwap(0, time.Now().UnixNano()); return true }
 	var posts []*post
 	for _, site := range []string{"ams1", "fra1"} {
 		i, err := enrolHere(h, t.TempDir(), h.token(site))
@@ -187,7 +203,7 @@ func TestFocusCrossesSitesWithinASecond(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(i.Close)
-		p := newPost(t, site, relay.OverHTTP(i.Server(), i), plans, down)
+		p := newPost(t, site, relay.OverHTTP(i.Server(), i), plans, func() bool { return true })
 		defer p.stop()
 		posts = append(posts, p)
 	}
@@ -203,6 +219,85 @@ func TestFocusCrossesSitesWithinASecond(t *testing.T) {
 	if a, b := posts[1].relay.Stats(), posts[0].relay.Stats(); a.Told == 0 || b.Heard == 0 || a.Refused+a.Dropped+b.Refused+b.Dropped != 0 || !slices.Equal(b.Sites, []string{"fra1"}) {
 		t.Errorf("got %+v and %+v", a, b)
 	}
+}
+
+// throughNginx starts one before a server, and returns its URL.
+func throughNginx(t *testing.T, backend string) string {
+	t.Helper()
+	path, err := exec.LookPath("nginx")
+	if err != nil {
+		path = "/usr/sbin/nginx"
+		_, err = os.Stat(path)
+	}
+	if err != nil && os.Getenv("UPTALLY_REQUIRE_PEERS") == "" {
+		t.Skip("this machine has no nginx (set UPTALLY_REQUIRE_PEERS to make this a failure)")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "socket")
+	conf := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log stderr; worker_processes 1; user root;
+events {}
+http {
+  access_log off;
+  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+  server { listen unix:%[2]s; location / { proxy_pass %[3]s; } }
+}
+`, dir, socket, backend)
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	c := exec.Command(path, "-c", file, "-e", "stderr")
+	c.Stderr = &log
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Signal(syscall.SIGTERM) // its worker ends with it
+		c.Wait()
+		if t.Failed() {
+			t.Logf("nginx: %s", log.String())
+		}
+	})
+	return toSocket(t, socket)
+}
+
+// toSocket passes connections on to a socket, since a port that is free now may be somebody's when another program opens it.
+func toSocket(t *testing.T, socket string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer in.Close()
+				out, err := net.Dial("unix", socket)
+				for range 100 {
+					if err == nil {
+						break
+					}
+					<-time.After(20 * time.Millisecond) // nginx is about to open it
+					out, err = net.Dial("unix", socket)
+				}
+				if err != nil {
+					return
+				}
+				defer out.Close()
+				go io.Copy(out, in)
+				io.Copy(in, out)
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
 }
 
 // first waits until a check was probed.

@@ -1,21 +1,21 @@
 package main
 
 import (
-	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
 	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/exporter"
-	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/delivery"
+	"github.com/uptally/uptally/server"
 	"github.com/uptally/uptally/statements"
 )
 
-// silentAfter is how long an agent may say nothing: it speaks every half minute at least.
-const silentAfter = 2 * time.Minute
+// silentAfter is how long an agent may say nothing, as UptallyAgentSilent has it: it speaks every half minute at least.
+const silentAfter = 5 * time.Minute
 
 // stored hears of each batch that is in the ledger and counts.
 func (h *house) stored(b *uptally.Batch) { h.live.Take(b, time.Now().UnixMilli()) }
@@ -66,41 +66,37 @@ func allUp(checks []string, by map[string]statements.IndexState) statements.Inde
 }
 
 // indexAgents are those that are enrolled and not revoked; nil where none may call.
-func (h *house) indexAgents(ctx context.Context, now int64) ([]statements.IndexAgent, error) {
+func (h *house) indexAgents(now int64) (all []statements.IndexAgent) {
 	if h.agents == nil {
-		return nil, nil
+		return nil
 	}
-	a, ok := h.store.(ledger.Admitter)
-	if !ok {
-		panic(fmt.Sprintf("BUG: %T admits nobody", h.store))
+	spoke := map[uint64]server.AgentState{}
+	for _, a := range h.agents.Stats().Agents {
+		spoke[a.ID] = a
 	}
-	as, err := ledger.AllAdmissions(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	enrolled := map[uint64]statements.IndexAgent{}
-	for _, x := range as {
-		switch {
-		case x.Kind == ledger.Enrolled:
-			enrolled[x.Agent] = statements.IndexAgent{Agent: delivery.ID(x.Agent).String(), Site: x.Site, Silent: now-max(h.startedAt, x.At) > silentAfter.Milliseconds()}
-		case x.Kind == ledger.Revoked && len(x.Digest) == 0:
-			delete(enrolled, x.Agent)
+	for _, e := range *h.agents.enrolled.Load() {
+		a, ok := spoke[e.Agent]
+		last := max(h.startedAt, e.At)
+		if ok {
+			last = a.SeenAt
 		}
+		all = append(all, statements.IndexAgent{
+			Agent: delivery.ID(e.Agent).String(), Site: e.Site, Seen: a.SeenAt, Silent: now-last > silentAfter.Milliseconds(), Notes: notesOn(a, now),
+		})
 	}
-	for _, s := range h.agents.Stats().Agents {
-		if e, here := enrolled[s.ID]; here {
-			e.Seen, e.Silent = s.SeenAt, now-s.SeenAt > silentAfter.Milliseconds()
-			if s.Twins > 0 {
-				e.Notes = "another agent delivers under its identity"
-			}
-			enrolled[s.ID] = e
-		}
+	return all
+}
+
+// notesOn are what people should know of an agent.
+func notesOn(a server.AgentState, now int64) string {
+	var notes []string
+	if a.Twins > 0 {
+		notes = append(notes, "another agent delivers under its identity")
 	}
-	var all []statements.IndexAgent
-	for _, e := range enrolled {
-		all = append(all, e)
+	if a.State.Waiting > 0 && now-a.State.Oldest > time.Minute.Milliseconds() {
+		notes = append(notes, fmt.Sprintf("%d batches wait at the agent", a.State.Waiting))
 	}
-	return all, nil
+	return strings.Join(notes, "; ")
 }
 
 // stateNumbers are the same for the metrics.
