@@ -97,6 +97,9 @@ const (
 	// batches are told as Pending. Where the append fails it is tried again later. A number that two batches have does not tell a
 	// restored ledger's agents which of the two it lacks.
 	Reissue
+	// Adopt does with Action.Numbers as Reissue does where they are of another agent of this site: of the one that this was before it was
+	// enrolled again. What is neither stays as it is and is not sent until the next start.
+	Adopt
 	// Renew has the identity renewed.
 	Renew
 	// Trim may delete batches that were acknowledged a keeping time before Action.At. It is asked for when a reply has shown that the

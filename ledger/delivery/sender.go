@@ -270,7 +270,7 @@ func (s *Sender) greeted(r Reply, acts []Action) []Action {
 
 // verdicts believes only what was asked.
 func (s *Sender) verdicts(l Lane, vs []Verdict, sent []Number, acts []Action) (_ []Action, bad bool) {
-	var mark, reread, reissue []Number
+	var mark, reread, reissue, adopt []Number
 	for _, v := range vs {
 		n := Number{uint64(v.Epoch), v.Seq}
 		if !slices.Contains(sent, n) {
@@ -285,11 +285,13 @@ func (s *Sender) verdicts(l Lane, vs []Verdict, sent []Number, acts []Action) (_
 		case Damaged:
 			reread = append(reread, n)
 			bad = true
+		case Foreign:
+			adopt = append(adopt, n)
 		default:
 			bad = true
 		}
 	}
-	for _, n := range slices.Concat(mark, reissue) {
+	for _, n := range slices.Concat(mark, reissue, adopt) {
 		s.remove(n)
 	}
 	if len(reissue) > 0 {
@@ -302,7 +304,10 @@ func (s *Sender) verdicts(l Lane, vs []Verdict, sent []Number, acts []Action) (_
 	if len(reread) > 0 {
 		acts = append(acts, Action{Deed: Reread, Numbers: reread})
 	}
-	return acts, bad || len(mark)+len(reissue) < len(sent)
+	if len(adopt) > 0 {
+		acts = append(acts, Action{Deed: Adopt, Numbers: adopt})
+	}
+	return acts, bad || len(mark)+len(reissue)+len(adopt) < len(sent)
 }
 
 func (s *Sender) fail(l Lane, f Failure, retryAfter int64, acts []Action) []Action {

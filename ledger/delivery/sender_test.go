@@ -66,6 +66,8 @@ func words(a Action) string {
 		return fmt.Sprintf("new epoch after %x", a.Epoch)
 	case Reissue:
 		return "reissue " + list
+	case Adopt:
+		return "adopt " + list
 	case Renew:
 		return "renew"
 	case Trim:
@@ -262,6 +264,17 @@ func TestNumberOfTwoBatchesIsGivenUp(t *testing.T) {
 	reply := ok(2)
 	reply.Accepted = append(reply.Accepted, problem(1, Reused))
 	k.at(200, Answered(Backlog, reply), "new epoch after e1", "reissue 1", "mark 2")
+	k.at(200, Pending(Spooled{Number{0xe2, 1}, 100, 200}), "send backlog 1")
+}
+
+// The agent was enrolled again, and its spool has batches of the agent that it was: no retry would ever deliver them as they are, and what
+// it measures now does not wait for them.
+func TestBatchesOfTheAgentThatItWas(t *testing.T) {
+	k := begun(t)
+	k.at(100, spooled(100, 1, 2), "send backlog 1,2")
+	reply := ok(2)
+	reply.Accepted = append(reply.Accepted, problem(1, Foreign))
+	k.at(200, Answered(Backlog, reply), "mark 2", "adopt 1")
 	k.at(200, Pending(Spooled{Number{0xe2, 1}, 100, 200}), "send backlog 1")
 }
 

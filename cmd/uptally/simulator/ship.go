@@ -35,7 +35,7 @@ func (p *process) do(act delivery.Action) {
 			d.open()
 			p.w.told("new epoch", p.m.index, d.epoch, 0)
 		}
-	case delivery.Reissue:
+	case delivery.Reissue, delivery.Adopt:
 		p.reissue(act.Numbers)
 	case delivery.Trim:
 		p.trim(act.At)

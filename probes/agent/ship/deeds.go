@@ -35,6 +35,8 @@ func (s *Shipper) do(ctx context.Context, act delivery.Action) {
 		}
 	case delivery.Reissue:
 		s.reissue(ctx, act.Numbers)
+	case delivery.Adopt:
+		s.adopt(ctx, act.Numbers)
 	case delivery.Renew:
 		select {
 		case s.renew <- struct{}{}:
@@ -77,8 +79,8 @@ func (s *Shipper) unreadable(ctx context.Context, bad []ledger.Number) {
 	s.step(ctx, delivery.Unreadable(theirs(bad)...))
 }
 
-// reissue appends batches again under new numbers, and only then takes the old ones for acknowledged: their results are in the ledger
-// already, so that both orders are safe, and this one leaves no moment in which nothing would tell a restored ledger of them.
+// reissue appends batches again under new numbers, and only then takes the old ones for acknowledged: there is no moment in which nothing
+// here would tell a ledger of them.
 func (s *Shipper) reissue(ctx context.Context, ns []delivery.Number) {
 	for _, n := range ns {
 		b, err := s.reissueOne(ctx, n)
@@ -107,13 +109,36 @@ func (s *Shipper) reissueOne(ctx context.Context, n delivery.Number) (ledger.Spo
 		return ledger.Spooled{}, err
 	}
 	return s.spool.Append(ctx, func(n ledger.Number) []byte {
-		b.Epoch, b.Seq = n.Epoch, n.Seq
+		b.Agent, b.Epoch, b.Seq = s.o.Identity.Agent(), n.Epoch, n.Seq
 		data, err := b.AppendBinary(nil)
 		if err != nil {
 			panic("BUG: " + err.Error())
 		}
 		return data
 	})
+}
+
+// adopt takes over what an agent of this site appended here that this one was before: its results, which no other disk has, go to the
+// server as this agent's.
+func (s *Shipper) adopt(ctx context.Context, ns []delivery.Number) {
+	var own []delivery.Number
+	for _, n := range ns {
+		data, bad, err := s.spool.Read(ctx, []ledger.Number{ledger.Number(n)})
+		s.spoolFailed("read", err)
+		if s.unreadable(ctx, bad); len(data) == 0 {
+			continue
+		}
+		b, err := uptally.DecodeBatch(data[0])
+		if err != nil || b.Agent == s.o.Identity.Agent() || b.Site != uptally.IDOf(s.o.Identity.Site()) {
+			s.o.Log.Error("the server refuses a batch as another agent's or site's: it is kept and not sent", "batch", ledger.Number(n).String(), "err", err)
+			continue
+		}
+		own = append(own, n)
+	}
+	if len(own) > 0 {
+		s.o.Log.Warn("batches of the agent that this one was before are sent as its own", "batches", len(own))
+		s.reissue(ctx, own)
+	}
 }
 
 func (s *Shipper) reissueLater(ctx context.Context, n delivery.Number) {

@@ -23,9 +23,10 @@ const (
 // Identity shows the server who the agent is; *identity.Identity is one.
 type Identity interface {
 	http.RoundTripper
-	// Server is the URL of the server without a slash at its end, Site the name of the agent's place.
+	// Server is the URL of the server without a slash at its end, Site the name of the agent's place, Agent its number.
 	Server() string
 	Site() string
+	Agent() uint64
 	// Renew exchanges what is shown. RenewAt is when it is due.
 	Renew(ctx context.Context, now time.Time) error
 	RenewAt() time.Time

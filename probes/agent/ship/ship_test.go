@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/delivery"
+	"github.com/uptally/uptally/ledger/ledgertest"
 	"github.com/uptally/uptally/probes/agent/ship"
 )
 
@@ -291,6 +293,74 @@ func TestReissue(t *testing.T) {
 			t.Errorf("got %+v, want two batches that are acknowledged", st)
 		}
 	})
+}
+
+// An identity was lost, and the site enrolled again with the spool that it had. What the agent of before could not deliver any more is
+// delivered by the new one, once; a batch that is of neither stays here and is in nobody's way.
+func TestEnrolledAgain(t *testing.T) {
+	in(t, func(t *testing.T, m *member) {
+		dir := t.TempDir()
+		s := begin(t, m, dir)
+		s.append()
+		pass(time.Second)
+		m.way(hang)
+		s.append()
+		s.append()
+		s.end()
+		again := m.enrol()
+		s = begin(t, again, dir)
+		s.append()
+		pass(time.Minute)
+		if got := again.slots(); got != 4 {
+			t.Errorf("got %d results, want all four", got)
+		}
+		if st := s.Stats(); st.Spool.Waiting != 0 || st.Failures.Spool != 0 {
+			t.Errorf("got %+v, want nothing that waits", st)
+		}
+		r := ledgertest.Up(0, 5)
+		r.Site, r.At = uptally.IDOf("ams1"), s.at
+		if _, err := s.Append(t.Context(), func(n ledger.Number) []byte {
+			data, err := uptally.Batch{Agent: m.id, Epoch: n.Epoch, Seq: n.Seq, Site: r.Site, Day: uptally.DayOf(r.At), Results: []uptally.Result{r}}.AppendBinary(nil)
+			if err != nil {
+				t.Error(err)
+			}
+			return data
+		}); err != nil {
+			t.Fatal(err)
+		}
+		again.asked("/agent/batches")
+		pass(time.Minute)
+		s.append()
+		pass(time.Minute)
+		if got := again.slots(); got != 5 {
+			t.Errorf("got %d results in the ledger, want five and not that of another site", got)
+		}
+		s.end()
+		if n := again.asked("/agent/batches"); n > 10 { // two batches, four heartbeats and what goes with them
+			t.Errorf("got %d requests in two minutes, want a batch that is nobody's to be left alone", n)
+		}
+	})
+}
+
+// slots counts the slots in the ledger that have one result, in however many batches.
+func (c *center) slots() int {
+	c.t.Helper()
+	n := 0
+	for _, place := range []string{site, "ams1"} {
+		days, err := c.store.at.Load().Days(context.Background(), ledgertest.Check, uptally.IDOf(place), math.MinInt32, math.MaxInt32)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, d := range days {
+			for r := range d.Results() {
+				if r.Reason == uptally.Conflict {
+					c.t.Errorf("got a conflict at %d", r.At)
+				}
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // The agent's clock is two seconds ahead, and answers take longer than requests: the offset is known to half of the round trip, goes into

@@ -145,6 +145,7 @@ func (c *center) enrol() *member {
 
 func (m *member) Server() string { return "http://127.0.0.1" }
 func (m *member) Site() string   { return site }
+func (m *member) Agent() uint64  { return m.id }
 
 func (m *member) RenewAt() time.Time {
 	m.mu.Lock()
