@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/configs"
@@ -132,4 +133,65 @@ func slotsBetween(t *testing.T, plans []uptally.Plan, site string, from, to int6
 		}
 	}
 	return all
+}
+
+// A server reads its file anew: its agent hears of it and changes over at the stated slot, and no slot is lost. The agent's own file is
+// read anew, too, and one with a mistake changes nothing.
+func TestReloadReachesAgents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a changed plan begins a minute ahead")
+	}
+	t.Parallel()
+	w := newTwoSites(t)
+	srv := startProcess(t, "server", "-c", w.config)
+	until(t, "http://"+w.pages+"/readyz", "ready\n")
+	metrics := freeAddress(t)
+	file := w.enrol(t, "ams1", metrics)
+	agent := startProcess(t, "agent", "-c", file)
+	w.untilResults(t, "nobody", "ams1", 3)
+
+	edit(t, w.config, "every: 1s\n    sites: [ams1]\n", "every: 2s\n    sites: [ams1]\n")
+	srv.hup(t)
+	until(t, "http://"+w.pages+"/metrics", `uptally_reloads_total{result="done"} 1`)
+	edit(t, file, "site:", "references: [nonsense]\nsite:")
+	agent.hup(t)
+	until(t, "http://"+metrics+"/metrics", "uptally_reload_refused 1")
+	edit(t, file, "nonsense", "\"tcp://"+w.pages+"\"")
+	agent.hup(t)
+	until(t, "http://"+metrics+"/metrics", "uptally_reload_refused 0")
+	until(t, "http://"+metrics+"/metrics", `uptally_reference_up{reference="tcp://`+w.pages+`"} 1`)
+
+	from := w.newestPlan(t, "nobody").From
+	for rs := []uptally.Result(nil); len(rs) == 0 || rs[len(rs)-1].At < from+6_000; rs = w.results(t, "nobody", "ams1") {
+		if err := sleepUntil(t.Context(), time.Now().Add(500*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	agent.end(t)
+	srv.end(t)
+	if n := plannedOnce(t, w.config, "nobody", "ams1"); n < 60 {
+		t.Errorf("got %d results, want those of the minute before and some after", n)
+	}
+	plannedOnce(t, w.config, "page", "ams1")
+	if !strings.Contains(agent.log.String(), "plans in force") {
+		t.Error("the agent's log has no word of new plans")
+	}
+}
+
+func (w *twoSites) newestPlan(t *testing.T, check string) uptally.Plan {
+	t.Helper()
+	cfg, err := configs.Load(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := readLedger(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	plans, err := store.Plans(t.Context(), check)
+	if err != nil || len(plans) < 2 {
+		t.Fatalf("plans of %q: got %v, %v, want two", check, plans, err)
+	}
+	return plans[len(plans)-1]
 }

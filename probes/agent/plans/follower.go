@@ -85,7 +85,11 @@ func (f *Follower) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if want == f.o.Version || want == refused {
+		switch want {
+		case f.o.Version:
+			f.caughtUp() // the server may have gone back to it
+			continue
+		case refused:
 			continue
 		}
 		data, err := f.fetch(ctx)
@@ -105,6 +109,12 @@ func (f *Follower) Run(ctx context.Context) {
 		f.o.Version = got
 		f.note(false, nil)
 	}
+}
+
+func (f *Follower) caughtUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stats.Behind, f.stats.Why = false, ""
 }
 
 // note keeps and logs how a try ended.
