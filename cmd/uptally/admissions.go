@@ -47,7 +47,7 @@ func serverTokenCommand(s streams) *cobra.Command {
 				return err
 			}
 			var authority []byte
-			if !proxy {
+			if !proxy && !cfg.Agents.BehindProxy {
 				a, err := server.OpenAuthority(cfg.Data)
 				if err != nil {
 					return err
@@ -66,7 +66,7 @@ func serverTokenCommand(s streams) *cobra.Command {
 	f.StringVarP(&config, "config", "c", "uptally.yaml", "the installation")
 	f.StringVar(&site, "site", "", "the site of the agent, as checks name it")
 	f.DurationVar(&life, "life", time.Hour, "how long the token is good, at most 24h")
-	f.BoolVar(&proxy, "behind-proxy", false, "a proxy ends TLS before the server: the agent gets a bearer token, and trusts the proxy's certificate")
+	f.BoolVar(&proxy, "behind-proxy", false, "a proxy ends TLS before the server, as agents.behind_proxy says: the agent gets a bearer token, and trusts the proxy's certificate")
 	f.StringVar(&by, "by", "", "who lets the agent in (default: the user of this machine)")
 	c.MarkFlagRequired("site")
 	return c

@@ -11,7 +11,7 @@ import (
 func validateCommand(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE…",
-		Short: "print every problem of installation, agreement, calendar and facts files; needs no network and no rights",
+		Short: "print every problem of installation, agent, agreement, calendar and facts files; needs no network and no rights",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
 			problems, notes := configs.Validate(files...)

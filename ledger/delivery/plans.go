@@ -19,7 +19,7 @@ type Plans struct {
 	References []string `json:"references"`
 	// Checks are in written order, each once.
 	Checks []PlannedCheck `json:"checks"`
-	// Moved are checks that the site measured before, and until when. A check that is in neither list ends at once.
+	// Moved are checks that the site measured before, and until when. A check that is in neither list ends within a minute.
 	Moved []MovedCheck `json:"moved,omitempty"`
 	// Given is what the settings refer to, secrets among it: of files by "file NAME", of environment variables by "env NAME".
 	Given map[string][]byte `json:"given,omitempty"`

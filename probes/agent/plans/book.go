@@ -107,7 +107,7 @@ func (b *Book) With(p Page, now int64) *Book {
 	all := &Book{Pages: append(slices.Clone(b.Pages), p)}
 	used := map[*Page]bool{}
 	for _, l := range all.legs(now) {
-		used[l.page] = l.at >= 0 || used[l.page]
+		used[l.page] = true
 	}
 	next := &Book{}
 	for i := range all.Pages {
@@ -123,12 +123,23 @@ type leg struct {
 	page *Page
 	at   int // the place in page.Plans.Checks, -1 for a stretch without slots
 	plan uptally.Plan
+	// settled says that only a plan that begins later can follow: the server has stated it.
+	settled bool
 }
 
 // linger is how long, in milliseconds, a plan stays that is not in force any more: a slot of it may wait for its probe so long, and longer.
 const linger = 60_000
 
+// patience is how long, in milliseconds, a check goes on that is in no list any more: of several servers one may not have read
+// its files anew yet.
+const patience = 60_000
+
+// soon is within how many milliseconds servers of one ledger are thought to have read their files anew.
+const soon = 3_600_000
+
 // legs returns those that are in force at the instant now or later, and those that lately were, by check in the order of their first pages.
+// Plans of a check are dated once for all servers, and a later one is not taken back: where a page names an earlier one soon after, its
+// server has not read its files anew yet. Long after, the ledger was set back.
 func (b *Book) legs(now int64) []leg {
 	byCheck := map[string][]leg{}
 	var order []string
@@ -136,6 +147,9 @@ func (b *Book) legs(now int64) []leg {
 		old, known := byCheck[l.plan.Check]
 		if !known {
 			order = append(order, l.plan.Check)
+		}
+		if n := len(old); n > 0 && old[n-1].settled && old[n-1].plan.From > l.plan.From && l.page.At-old[n-1].page.At < soon {
+			return
 		}
 		i := slices.IndexFunc(old, func(o leg) bool { return o.plan.From >= l.plan.From })
 		if i < 0 {
@@ -148,27 +162,34 @@ func (b *Book) legs(now int64) []leg {
 		named := map[string]bool{}
 		for j := range p.Plans.Checks {
 			named[p.Plans.Checks[j].Plan.Check] = true
-			begin(leg{p, j, p.Plans.Checks[j].Plan})
+			begin(leg{p, j, p.Plans.Checks[j].Plan, true})
 		}
 		moved := map[string]int64{}
 		for _, m := range p.Plans.Moved {
 			moved[m.Check] = m.At
 		}
 		for _, check := range order {
-			if old := byCheck[check]; !named[check] && len(old) > 0 {
-				end, stated := moved[check]
-				if !stated {
-					end = p.At
-				}
-				begin(leg{p, -1, nowhere(old[len(old)-1].plan, p.Plans.Site, end)})
+			old := byCheck[check]
+			last := old[len(old)-1]
+			if named[check] || last.at < 0 {
+				continue
 			}
+			end, stated := moved[check]
+			if !stated {
+				end = p.At + patience
+			}
+			begin(leg{p, -1, nowhere(last.plan, p.Plans.Site, end), stated})
 		}
 	}
 	var all []leg
 	for _, check := range order {
 		ls := byCheck[check]
 		for i, l := range ls {
-			if i == len(ls)-1 || ls[i+1].plan.From > now-linger {
+			last := i == len(ls)-1
+			if last && l.at < 0 && l.plan.From <= now-linger {
+				continue // it is over, as is what came before
+			}
+			if last || ls[i+1].plan.From > now-linger {
 				all = append(all, l)
 			}
 		}

@@ -89,10 +89,17 @@ func TestBook(t *testing.T) {
 			{600_000, handed(4, nil, a3, b), "a@500000:2 a@700000:4 b@2000:4", 2}, // it was in force until a moment ago
 			{770_000, handed(5, nil, a3, b), "a@700000:5 b@2000:5", 1},
 		},
-		"taken back before it was in force": {
+		"a server that has not read its files anew": {
 			{100_000, handed(1, nil, a), "a@1000:1", 1},
-			{400_000, handed(2, nil, a2), "a@1000:1 a@500000:2", 2},
-			{410_000, handed(3, nil, a), "a@1000:3", 1},
+			{400_000, handed(2, nil, a2, b), "a@1000:1 a@500000:2 b@2000:2", 2},
+			{401_000, handed(1, nil, a), "a@1000:1 a@500000:2 b@2000:2 b@461000:-", 3},
+			{402_000, handed(2, nil, a2, b), "a@1000:1 a@500000:2 b@2000:2", 2},
+			{600_000, handed(1, nil, a), "a@500000:2 b@2000:2 b@660000:-", 2},
+			{601_000, handed(2, nil, a2, b), "a@500000:2 b@2000:2", 1},
+		},
+		"a ledger that was set back": {
+			{400_000, handed(1, nil, a2), "a@500000:1", 1},
+			{4_000_000, handed(2, nil, a), "a@1000:2", 1},
 		},
 		"settings change at once": {
 			{100_000, handed(1, nil, a), "a@1000:1", 1},
@@ -100,19 +107,20 @@ func TestBook(t *testing.T) {
 		},
 		"a check goes": {
 			{100_000, handed(1, nil, a, b), "a@1000:1 b@2000:1", 1},
-			{200_000, handed(2, nil, a), "a@1000:2 b@2000:1 b@200000:-", 2},
-			{300_000, handed(3, nil, a), "a@1000:3", 1},
-			{310_000, handed(3, nil, a, b), "a@1000:3 b@2000:3", 1},
+			{200_000, handed(2, nil, a), "a@1000:2 b@2000:1 b@260000:-", 2},
+			{300_000, handed(3, nil, a), "a@1000:3 b@2000:1 b@260000:-", 3},
+			{320_000, handed(4, nil, a), "a@1000:4", 1},
+			{330_000, handed(4, nil, a, b), "a@1000:4 b@2000:4", 1},
 		},
 		"a check moves": {
 			{100_000, handed(1, nil, a, b), "a@1000:1 b@2000:1", 1},
 			{200_000, handed(2, []delivery.MovedCheck{{Check: "b", At: 250_000}}, a), "a@1000:2 b@2000:1 b@250000:-", 2},
-			{249_000, handed(2, []delivery.MovedCheck{{Check: "b", At: 250_000}}, a), "a@1000:2 b@2000:1 b@250000:-", 2},
+			{249_000, handed(2, []delivery.MovedCheck{{Check: "b", At: 250_000}}, a), "a@1000:2 b@2000:1 b@250000:-", 3},
 			{400_000, handed(2, []delivery.MovedCheck{{Check: "b", At: 250_000}}, a), "a@1000:2", 1},
 		},
 		"nothing any more": {
 			{100_000, handed(1, nil, a), "a@1000:1", 1},
-			{200_000, handed(1, nil), "a@1000:1 a@200000:-", 2},
+			{200_000, handed(1, nil), "a@1000:1 a@260000:-", 2},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
