@@ -2,6 +2,7 @@ package server
 
 import (
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // fewShots is how many samples of a site are kept while its check is not well, beside those that open and close an episode; of a longer
-// outage the newest tell enough.
+// outage the newest tell enough. A longer brownout, in which a site neither fails for sure again nor succeeds, is forgotten.
 const fewShots = 32
 
 // Live is what the newest results say of every check, by the rules of the account: quorum, common cause, and no word of a site that
@@ -29,8 +30,11 @@ type Live struct {
 type liveCheck struct {
 	plans []uptally.Plan // in force and to come
 	sites []liveSite
-	state agreements.Present // as last logged
-	since int64              // the start of the outage that is going on
+	// state is as it was judged last, since the start of the outage that is going on; it holds from judged until the next instant at which
+	// time alone may change it.
+	state         agreements.Present
+	since         int64
+	judged, until int64
 }
 
 // liveSite is what one site delivered: the newest result, and the samples that still matter.
@@ -84,6 +88,7 @@ func (l *Live) SetPlans(plans []uptally.Plan, now int64) {
 			checks[id] = c
 		}
 		c.plan(p, now)
+		c.until = 0 // by another plan it may be judged otherwise
 	}
 	l.checks = checks
 }
@@ -171,57 +176,65 @@ func (s *liveSite) calm(n int) bool {
 
 // judge logs a change, and forgets what no longer matters.
 func (l *Live) judge(c *liveCheck, now int64) {
-	plan := c.inForce(now)
-	well := true
+	plan, was := c.inForce(now), c.state
+	c.judge(plan, now)
+	if c.state != was && c.state+was != agreements.PresentUnknown+agreements.PresentUp { // a silent agent is one alarm, not one a check
+		l.log.Info("check is", "check", plan.Check, "state", c.state.String(), "was", was.String(), "since_ms", c.since)
+	}
 	for i := range c.sites {
-		s := &c.sites[i]
-		well = well && (s.calm(plan.Recover) || len(s.shots) == 0)
-	}
-	state := c.present(now)
-	if state.State != c.state {
-		l.log.Info("check is", "check", plan.Check, "state", state.State.String(), "was", c.state.String(), "since_ms", state.Since)
-	}
-	c.state, c.since = state.State, state.Since
-	if !well {
-		return
+		if s := &c.sites[i]; len(s.shots) > 0 && !s.calm(plan.Recover) {
+			return
+		}
 	}
 	for i := range c.sites {
 		if s := &c.sites[i]; len(s.shots) > plan.Recover {
-			s.shots = slices.Clone(s.shots[len(s.shots)-plan.Recover:])
+			s.shots = slices.Delete(s.shots, 0, len(s.shots)-plan.Recover)
 		}
 	}
 }
 
-// present is the state of a check. Where every site is well it is up without further ado.
-func (c *liveCheck) present(now int64) CheckState {
-	plan := c.inForce(now)
-	st := CheckState{State: agreements.PresentUp}
-	simple := 0
+// judge finds the state at an instant. Where every site is well it is up without further ado.
+func (c *liveCheck) judge(plan *uptally.Plan, now int64) {
+	c.judged, c.until = now, math.MaxInt64
+	if next := c.plans[len(c.plans)-1].From; next > now {
+		c.until = next
+	}
+	well := 0
 	for i := range c.sites {
 		s := &c.sites[i]
-		if plan.Rank(s.site) < 0 {
+		n := len(s.shots)
+		if n == 0 || plan.Rank(s.site) < 0 {
 			continue
 		}
-		st.Sites = append(st.Sites, SiteResult{s.site, s.newest})
-		if n := len(s.shots); s.calm(1) && now < s.shots[n-1].at+plan.Gap && s.calm(min(n, plan.Recover)) {
-			simple++
+		if silent := s.shots[n-1].at + plan.Gap; now < silent {
+			c.until = min(c.until, silent)
+			if s.calm(min(n, plan.Recover)) {
+				well++
+			}
 		}
 	}
-	if simple == len(plan.Sites) {
-		return st
+	if well == len(plan.Sites) {
+		c.state, c.since = agreements.PresentUp, 0
+		return
 	}
+	c.vote(now)
+}
+
+// vote asks the rules of the account.
+func (c *liveCheck) vote(now int64) {
 	tracks, err := c.tracks()
 	if err != nil {
-		st.State = agreements.PresentUnknown // of samples that contradict each other
-		return st
+		c.state, c.since = agreements.PresentUnknown, 0 // of samples that contradict each other
+		return
 	}
-	var outage *agreements.Edge
-	if st.State, outage = tracks.At(now); outage != nil {
-		if st.Since = (outage.Start.From + outage.Start.To) / 2; c.since != 0 {
-			st.Since = min(st.Since, c.since) // the first samples of a long one are gone
+	state, outage := tracks.At(now)
+	since := int64(0)
+	if outage != nil {
+		if since = (outage.Start.From + outage.Start.To) / 2; c.since != 0 {
+			since = min(since, c.since) // the first samples of a long one are gone
 		}
 	}
-	return st
+	c.state, c.since = state, since
 }
 
 func (c *liveCheck) tracks() (agreements.Tracks, error) {
@@ -245,5 +258,16 @@ func (l *Live) Check(check string, now int64) (CheckState, bool) {
 	if c == nil {
 		return CheckState{}, false
 	}
-	return c.present(now), true
+	plan := c.inForce(now)
+	if now < c.judged || now >= c.until {
+		l.judge(c, now)
+	}
+	st := CheckState{State: c.state, Since: c.since, Sites: make([]SiteResult, len(plan.Sites))}
+	for rank, site := range plan.Sites {
+		st.Sites[rank].Site = site
+		if i := slices.IndexFunc(c.sites, func(s liveSite) bool { return s.site == site }); i >= 0 {
+			st.Sites[rank].Result = c.sites[i].newest
+		}
+	}
+	return st, true
 }

@@ -92,8 +92,7 @@ func TestLive(t *testing.T) {
 	s.want(40, "up") // a speaks for those that are silent since 24 s
 	s.want(43, "up")
 	s.want(44, "unknown") // and is silent itself for a gap
-	want := `msg="check is" check=web state=up was=unknown since_ms=0
-msg="check is" check=web state=down was=up since_ms=9000
+	want := `msg="check is" check=web state=down was=up since_ms=9000
 msg="check is" check=web state=suspected was=down since_ms=0
 msg="check is" check=web state=up was=suspected since_ms=0
 `
