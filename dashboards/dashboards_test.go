@@ -191,6 +191,20 @@ func TestEveryAlertIsExplained(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("headings of docs/operating.md with words below them (-alerts +headings):\n%s", diff)
 	}
+	metrics := map[string]bool{}
+	for _, m := range exporter.Metrics() {
+		metrics[m.Name] = true
+	}
+	for _, name := range regexp.MustCompile(`\buptally_[a-z_]+`).FindAllString(string(manual), -1) {
+		if !metrics[name] {
+			t.Errorf("docs/operating.md names %s, which is no metric of the exporter", name)
+		}
+	}
+	for _, name := range regexp.MustCompile(`\bUptally[A-Z][A-Za-z]+`).FindAllString(string(manual), -1) {
+		if !slices.Contains(want, name) {
+			t.Errorf("docs/operating.md names %s, which is no alert", name)
+		}
+	}
 }
 
 // Each alert has a story in which it alone fires, and there is one in which none does.
