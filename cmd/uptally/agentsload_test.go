@@ -22,8 +22,8 @@ import (
 	"github.com/uptally/uptally/probes/agent/identity"
 )
 
-// TestAgentsLoad lets many agents deliver into one real server: at their rate, with a backlog of hours beside it, and ever more until
-// something gives. All that was appended has to be in the ledger, once, and live data never to be older than a minute beside the
+// TestAgentsLoad lets many agents deliver into one real server: at their rate, ever more until something gives, and with a backlog of hours
+// beside it. All that was appended has to be in the ledger, once, and live data never to be older than a minute beside the
 // backlog. What it costs is printed, not judged.
 //
 // The short form is small. UPTALLY_LOAD=1m, or `make soak`, is fifty agents of 2,000 checks every 30 s and a backlog of 28.8 million
@@ -83,6 +83,9 @@ func (l agentsLoad) run(t *testing.T, c *postgrestest.Cluster) {
 	start()
 	l.pass(t, 2*time.Second)
 	w.measure(t, fmt.Sprintf("live, %d results/s", l.agents*l.secondOf()), func() { l.pass(t, l.length) })
+	l.stepUp(t, w)
+	w.rate(l.secondOf(), time.Second)
+	w.drain(t, 2*l.agents)
 	end()
 	for _, a := range w.agents {
 		a.hoard(l.backlog, time.Now())
@@ -92,7 +95,6 @@ func (l agentsLoad) run(t *testing.T, c *postgrestest.Cluster) {
 	if late := percentile(backlog.took, 1000); late > time.Minute {
 		t.Errorf("got live data %v old beside a backlog, want at most a minute", late)
 	}
-	l.stepUp(t, w)
 	w.rate(1, time.Hour)
 	w.drain(t, 0)
 	end()
