@@ -19,6 +19,9 @@ func Routes() (rs []struct {
 // QueueBytes is the bound of all requests in memory.
 const QueueBytes = queueBytes
 
+// Small is the largest request that finds room beyond it.
+const Small = small
+
 // Reserve takes and gives back room of the queue.
 func (a *Agents) Reserve(agent uint64, n int) bool { return a.shares.take(agent, n) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -72,6 +73,7 @@ type Stats struct {
 type Intake struct {
 	o       Options
 	queue   chan request
+	fresh   chan request // is taken before queue
 	closing chan struct{}
 	done    chan struct{}
 
@@ -94,7 +96,7 @@ type answer struct {
 
 // New starts an intake; Close ends it.
 func New(o Options) *Intake {
-	in := &Intake{o: o, queue: make(chan request), closing: make(chan struct{}), done: make(chan struct{})}
+	in := &Intake{o: o, queue: make(chan request), fresh: make(chan request), closing: make(chan struct{}), done: make(chan struct{})}
 	go in.write()
 	return in
 }
@@ -117,8 +119,12 @@ func (in *Intake) refuse() { in.count(func(s *Stats) { s.Refused++ }) }
 // accept is Accept of bytes that were decoded.
 func (in *Intake) accept(ctx context.Context, b uptally.Batch, data []byte) (Receipt, error) {
 	r := request{in: ledger.Incoming{Batch: b, Data: data, Held: in.judge(b)}, reply: make(chan answer, 1)}
+	queue := in.queue
+	if in.isFresh(b) {
+		queue = in.fresh
+	}
 	select {
-	case in.queue <- r:
+	case queue <- r:
 	case <-in.closing:
 		return Receipt{}, fmt.Errorf("accept batch: %w", ErrClosed)
 	case <-ctx.Done():
@@ -133,6 +139,16 @@ func (in *Intake) accept(ctx context.Context, b uptally.Batch, data []byte) (Rec
 	case <-ctx.Done():
 		return Receipt{}, fmt.Errorf("accept batch: %w", ctx.Err())
 	}
+}
+
+// isFresh says that a batch is of the last minute: those go before what agents have to make up for, so that the state of now does not
+// wait for the past.
+func (in *Intake) isFresh(b uptally.Batch) bool {
+	newest := int64(math.MinInt64)
+	for i := range b.Results {
+		newest = max(newest, b.Results[i].SentAt())
+	}
+	return newest >= in.o.Now()-time.Minute.Milliseconds()
 }
 
 func (in *Intake) judge(b uptally.Batch) string { return Judge(b, in.o.Known, in.o.Now()) }
@@ -156,13 +172,30 @@ func Judge(b uptally.Batch, known func(check, site uptally.ID) bool, now int64) 
 func (in *Intake) write() {
 	defer close(in.done)
 	for {
-		select {
-		case first := <-in.queue:
-			in.commit(in.join(first))
-		case <-in.closing:
+		first, ok := in.take(nil)
+		if !ok {
 			return
 		}
+		in.commit(in.join(first))
 	}
+}
+
+// take returns the next batch, a fresh one if there is any; false when there is none before until, or no more.
+func (in *Intake) take(until <-chan time.Time) (r request, ok bool) {
+	select {
+	case r = <-in.fresh:
+		return r, true
+	default:
+	}
+	select {
+	case r = <-in.fresh:
+	case r = <-in.queue:
+	case <-until:
+		return r, false
+	case <-in.closing:
+		return r, false
+	}
+	return r, true
 }
 
 // join collects what arrives soon after the first.
@@ -171,15 +204,12 @@ func (in *Intake) join(first request) []request {
 	timer := time.NewTimer(joinFor)
 	defer timer.Stop()
 	for results < joinResults {
-		select {
-		case r := <-in.queue:
-			group = append(group, r)
-			results += len(r.in.Batch.Results)
-		case <-timer.C:
-			return group
-		case <-in.closing:
-			return group
+		r, ok := in.take(timer.C)
+		if !ok {
+			break
 		}
+		group = append(group, r)
+		results += len(r.in.Batch.Results)
 	}
 	return group
 }

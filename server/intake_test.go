@@ -239,6 +239,40 @@ func TestAcceptEnds(t *testing.T) {
 	})
 }
 
+// What is fresh goes before what is made up for: it waits for the transaction under way and for its own.
+func TestFreshGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := start(t, appender(func(in []ledger.Incoming) ([]bool, error) {
+			<-time.After(time.Second) // of the bubble
+			return make([]bool, len(in)), nil
+		}))
+		begun := time.Now()
+		var wg sync.WaitGroup
+		accept := func(b ledger.Incoming) {
+			if _, err := in.Accept(t.Context(), b.Data); err != nil {
+				t.Error(err)
+			}
+		}
+		for seq := range uint64(20) {
+			var old []uptally.Result
+			for i := range int64(1_000) {
+				old = append(old, ledgertest.Up(-uptally.DayMillis+int64(seq)*1_000_000+i*1_000, 10))
+			}
+			wg.Go(func() { accept(ledgertest.Batch(t, 1, seq+1, old...)) })
+		}
+		<-time.After(100 * time.Millisecond) // of the bubble
+		accept(ledgertest.Batch(t, 1, 100, ledgertest.Up(-1_000, 10)))
+		if took := time.Since(begun); took != 2*time.Second {
+			t.Errorf("got an acknowledgement after %v, want 2s", took)
+		}
+		wg.Wait()
+		if took := time.Since(begun); took < 4*time.Second || took > 5*time.Second+100*time.Millisecond { // 20,000 results, 5,000 in a transaction
+			t.Errorf("got the others after %v, want 4 to 5 s", took)
+		}
+		in.Close()
+	})
+}
+
 // Close does not lose what it has begun.
 func TestCloseCommits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

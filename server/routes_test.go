@@ -222,6 +222,13 @@ func TestNoRoom(t *testing.T) {
 	if !h.agents.Reserve(a.id, server.QueueBytes/2) {
 		t.Fatal("got no room, want half of it for the first")
 	}
+	if _, code, text := a.deliver(delivery.Header{}, a.batch(7, 1)); code != 200 {
+		t.Errorf("a small request beside a large one: got %d %s", code, text)
+	}
+	held := server.QueueBytes / 2
+	for h.agents.Reserve(a.id, server.Small) {
+		held += server.Small
+	}
 	data, err := delivery.NewFraming().Append(nil, delivery.Header{}, [][]byte{a.batch(7, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +250,7 @@ func TestNoRoom(t *testing.T) {
 	if _, code, text := b.deliver(delivery.Header{}, b.batch(7, 1)); code != 200 {
 		t.Errorf("another agent: got %d %s, want its share", code, text)
 	}
-	h.agents.Release(a.id, server.QueueBytes/2)
+	h.agents.Release(a.id, held)
 	if _, code, text := a.deliver(delivery.Header{}, a.batch(7, 1)); code != 200 {
 		t.Errorf("with room again: got %d %s", code, text)
 	}

@@ -5,6 +5,9 @@ import "sync"
 // queueBytes bounds what all requests hold in memory at a time, as they travel and decompressed.
 const queueBytes = 64 << 20
 
+// small requests, such as those with the batch of a second, have reserve beyond it, so that live data finds room beside backlogs.
+const small, reserve = 64 << 10, 4 << 20
+
 // shares hands out the bytes of the queue. An agent gets no more than it leaves to the others, so that one with a large
 // backlog never keeps a small one waiting. The zero value is ready.
 type shares struct {
@@ -20,7 +23,11 @@ func (s *shares) take(agent uint64, n int) bool {
 	if s.agent == nil {
 		s.agent = map[uint64]int{}
 	}
-	if s.agent[agent]+n > queueBytes-s.used-n {
+	room := queueBytes - s.used - n
+	if n <= small {
+		room += reserve
+	}
+	if s.agent[agent]+n > room {
 		return false
 	}
 	s.used += n

@@ -18,6 +18,10 @@ const (
 	refused = 300_000
 	// fill is how much is put into a request: as much as fits even if nothing can be compressed.
 	fill = MaxRequest - 64<<10
+	// slow is how long a request takes when the next one carries half of it, down to least bytes; one that takes less than half as long
+	// lets the next one carry more. So a thin line and a busy server get what they can answer in time.
+	slow  = 10_000
+	least = 16 << 10
 	// trimEvery is how often what was acknowledged long ago is deleted.
 	trimEvery = 30_000
 	// Never is the instant of nothing.
@@ -57,6 +61,7 @@ type laneState struct {
 	failures  int
 	notBefore int64
 	fill      int
+	began     int64 // when the request in flight was sent
 }
 
 // NewSender returns a sender that says hello first. incarnation is the one of the last reply that the spool remembers, 0 for none;
@@ -228,11 +233,17 @@ func (s *Sender) answer(l Lane, r Reply, acts []Action) []Action {
 		return acts
 	}
 	acts, bad := s.verdicts(l, r.Accepted, sent, acts)
+	lane := &s.lane[l]
 	if bad || r.RetryAfter > 0 {
 		s.wait(l, r.RetryAfter)
 	} else {
-		s.lane[l].failures, s.lane[l].notBefore = 0, s.now
-		s.lane[l].fill = min(2*s.lane[l].fill, fill)
+		lane.failures, lane.notBefore = 0, s.now
+	}
+	switch took := s.now - lane.began; {
+	case took > slow:
+		lane.fill = min(lane.fill, max(lane.fill/2, least))
+	case took < slow/2 && !bad:
+		lane.fill = min(2*lane.fill, fill)
 	}
 	if s.now >= s.trimmed+trimEvery {
 		s.trimmed = s.now
@@ -318,6 +329,10 @@ func (s *Sender) fail(l Lane, f Failure, retryAfter int64, acts []Action) []Acti
 	s.free(l)
 	s.wait(l, retryAfter)
 	switch f {
+	case Unreachable:
+		if n > 1 { // it may have been too much for the time that a request has
+			s.lane[l].fill = min(s.lane[l].fill, max(s.lane[l].fill/2, least))
+		}
 	case TooLarge:
 		if n > 1 {
 			s.lane[l].fill = max(s.lane[l].fill/2, 1)
@@ -364,7 +379,7 @@ func (s *Sender) send(acts []Action) []Action {
 		if lane.busy || s.now < lane.notBefore || s.wanted(l) > s.now {
 			continue
 		}
-		lane.busy, s.spoke = true, s.now
+		lane.busy, lane.began, s.spoke = true, s.now, s.now
 		lane.flight = s.pick(l)
 		acts = append(acts, Action{Deed: Send, Lane: l, Numbers: lane.flight})
 	}

@@ -334,6 +334,48 @@ func TestWhatIsRemembered(t *testing.T) {
 	remembered(Number{0xe0, 9}) // and not 2, which waits again
 }
 
+// What does not come back within ten seconds is followed by half of it, and so is what never comes back; what comes back soon by more.
+func TestRequestsFitTheLine(t *testing.T) {
+	k := begun(t)
+	all := make([]Spooled, 200)
+	for i := range all {
+		all[i] = Spooled{number(uint64(i + 1)), 10_000, 100}
+	}
+	sent := 0
+	k.now = 100
+	step := func(now int64, ev Event, want int) {
+		t.Helper()
+		k.now = now
+		for _, a := range k.s.Step(now, ev, nil) {
+			if a.Deed == Send && a.Lane == Backlog {
+				if sent = len(a.Numbers); sent != want {
+					t.Errorf("at %d: got %d batches, want %d", now, sent, want)
+				}
+			}
+		}
+	}
+	answer := func(n int) Event {
+		var got []uint64
+		for i := range n {
+			got = append(got, k.s.lane[Backlog].flight[i].Seq)
+		}
+		return Answered(Backlog, ok(got...))
+	}
+	step(100, Pending(all...), 98)                   // 983,040 bytes
+	step(10_200, answer(98), 49)                     // 10.1 s: half
+	step(10_300, Failed(Backlog, Unreachable, 0), 0) // a quarter
+	step(k.s.Next(), Tick(), 24)                     //
+	step(k.now+7_000, answer(24), 24)                // between five and ten seconds: as it is
+	step(k.now+4_000, answer(24), 49)                // less than five: twice
+	for range 10 {
+		step(k.now+60_000, Failed(Backlog, Unreachable, 0), 0)
+		k.s.Step(k.s.Next(), Tick(), nil)
+	}
+	if got := k.s.lane[Backlog].fill; got != least {
+		t.Errorf("got %d bytes, want never less than %d", got, least)
+	}
+}
+
 func TestTimeThatGoesBackIsNoTime(t *testing.T) {
 	k := begun(t)
 	k.at(50_000, spooled(50_000, 1), "send backlog 1")
