@@ -64,7 +64,7 @@ func (l agentsLoad) secondOf() int { return (l.checks + 29) / 30 }
 func (l agentsLoad) run(t *testing.T, c *postgrestest.Cluster) {
 	w := l.installation(t, c)
 	w.process = startProcess(t, "server", "-c", w.config)
-	until(t, "http://"+w.pages+"/readyz", "ready\n")
+	w.untilReady(t)
 	w.enrol(t)
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -102,13 +102,14 @@ func (l agentsLoad) run(t *testing.T, c *postgrestest.Cluster) {
 	w.account(t)
 }
 
-// stepUp doubles the rate until batches wait for more than five seconds, or no more are made.
+// stepUp doubles the rate until batches wait for more than three seconds, or no more are made.
 func (l agentsLoad) stepUp(t *testing.T, w *loadCenter) {
 	results, every := l.secondOf(), time.Second
 	for range l.steps {
 		if results *= 2; results > 1_000 { // an agent's batch is no longer
 			results, every = results/2, every/2
 		}
+		w.rate(l.secondOf(), time.Second)
 		w.drain(t, 2*l.agents)
 		w.rate(results, every)
 		second := int(float64(l.agents) / every.Seconds())
@@ -116,7 +117,7 @@ func (l agentsLoad) stepUp(t *testing.T, w *loadCenter) {
 		w.measure(t, fmt.Sprintf("%d results/s", second*results), func() { l.pass(t, l.length) })
 		after, waiting := w.progress()
 		switch {
-		case waiting > 5*second:
+		case waiting > 3*second:
 			t.Logf("that is where it breaks: %d batches wait, %d are made in a second", waiting, second)
 			return
 		case float64(after-made) < 0.8*float64(second)*l.length.Seconds():
@@ -167,6 +168,25 @@ func (l agentsLoad) installation(t *testing.T, c *postgrestest.Cluster) *loadCen
 		t.Fatal(err)
 	}
 	return w
+}
+
+// untilReady waits for the server: its plans are dated at the first start, one after the other.
+func (w *loadCenter) untilReady(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	for {
+		_, body := get(t, "http://"+w.pages+"/readyz")
+		if strings.Contains(body, "ready\n") {
+			t.Logf("ready %v after its start", time.Since(began).Round(100*time.Millisecond))
+			return
+		}
+		if time.Since(began) > 5*time.Minute {
+			t.Fatalf("got %s, want a server that is ready", body)
+		}
+		if err := sleepUntil(t.Context(), time.Now().Add(50*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // enrol makes the agents.
