@@ -35,6 +35,7 @@ type liveCheck struct {
 	state         agreements.Present
 	since         int64
 	judged, until int64
+	well          bool // no site had a failure among its last samples when it was judged
 }
 
 // liveSite is what one site delivered: the newest result, and the samples that still matter.
@@ -132,7 +133,7 @@ func (l *Live) Take(b *uptally.Batch, now int64) {
 			continue
 		}
 		i := slices.IndexFunc(c.sites, func(s liveSite) bool { return s.id == r.Site })
-		if i >= 0 && c.sites[i].take(r, &c.plans[0]) {
+		if i >= 0 && c.sites[i].take(r, &c.plans[0]) && !c.stays(r, now) {
 			touched[c] = true
 		}
 	}
@@ -174,6 +175,22 @@ func (s *liveSite) calm(n int) bool {
 	return true
 }
 
+// stays reports whether a sample need not be judged at once: one more that is up, where no site has another. That is what nearly all are, of
+// fifty sites as of one. A check that is not up, since sites are silent or have yet to deliver, is judged again after a second, or
+// when somebody asks.
+func (c *liveCheck) stays(r uptally.Result, now int64) bool {
+	switch {
+	case !c.well || r.Outcome() != uptally.Up:
+		return false
+	case c.state == agreements.PresentUp:
+		return now < c.until
+	case now < c.judged+1_000:
+		c.until = min(c.until, now)
+		return true
+	}
+	return false
+}
+
 // judge logs a change, and forgets what no longer matters.
 func (l *Live) judge(c *liveCheck, now int64) {
 	plan, was := c.inForce(now), c.state
@@ -181,13 +198,13 @@ func (l *Live) judge(c *liveCheck, now int64) {
 	if c.state != was && c.state+was != agreements.PresentUnknown+agreements.PresentUp { // a silent agent is one alarm, not one a check
 		l.log.Info("check is", "check", plan.Check, "state", c.state.String(), "was", was.String(), "since_ms", c.since)
 	}
+	c.well = true
 	for i := range c.sites {
-		if s := &c.sites[i]; len(s.shots) > 0 && !s.calm(plan.Recover) {
-			return
-		}
+		s := &c.sites[i]
+		c.well = c.well && s.calm(min(len(s.shots), plan.Recover))
 	}
 	for i := range c.sites {
-		if s := &c.sites[i]; len(s.shots) > plan.Recover {
+		if s := &c.sites[i]; c.well && len(s.shots) > plan.Recover {
 			s.shots = slices.Delete(s.shots, 0, len(s.shots)-plan.Recover)
 		}
 	}
