@@ -41,7 +41,7 @@ type naiveSite struct {
 // naiveEpisode holds the numbers of samples: of f, l and b; b is -1 where there is none.
 type naiveEpisode struct{ f, l, b int }
 
-// naiveTracks evaluates a log whose sites never have two different results at one instant.
+// naiveTracks evaluates a log.
 func naiveTracks(check string, plans []uptally.Plan, shots []shot, r Rules) Tracks {
 	n := &naive{check: check, plans: plans, rules: r, lo: 1 << 40, hi: -1 << 40, votes: map[int64]byte{},
 		certain: map[int64]bool{}, point: map[int64]bool{}, possible: map[int64]bool{}, unknown: map[int64]bool{}}
@@ -77,26 +77,33 @@ func (n *naive) planAt(t int64) *uptally.Plan {
 	return p
 }
 
-// readSites drops repeats, voids, what is no sample and what the plan in force does not list.
+// readSites drops repeats, instants with different outcomes, voids, what is no sample and what the plan in force does not list.
 func (n *naive) readSites(shots []shot) {
 	sent := map[string]map[int64]uptally.Reason{}
 	for _, s := range shots {
 		t := s.at + s.late
 		o := s.reason.Outcome()
-		if o != uptally.Up && o != uptally.Down || !slices.Contains(n.planAt(t).Sites, s.site) {
+		if o == uptally.Missed || o == uptally.Unknown || !slices.Contains(n.planAt(t).Sites, s.site) {
 			continue
 		}
 		if sent[s.site] == nil {
 			sent[s.site] = map[int64]uptally.Reason{}
 		}
-		if other, twice := sent[s.site][t]; !twice || s.reason < other {
+		if other, twice := sent[s.site][t]; twice && other.Outcome() != o {
+			sent[s.site][t] = uptally.Local // void from here on, whatever else comes
+		} else if !twice || s.reason < other {
 			sent[s.site][t] = s.reason
 		}
 	}
 	for name, samples := range sent {
 		s := naiveSite{name: name}
-		for t := range samples {
-			s.at = append(s.at, t)
+		for t, reason := range samples {
+			if reason.Outcome() != uptally.Void {
+				s.at = append(s.at, t)
+			}
+		}
+		if len(s.at) == 0 {
+			continue
 		}
 		slices.Sort(s.at)
 		for _, t := range s.at {

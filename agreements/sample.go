@@ -65,7 +65,7 @@ func inSendOrder(rows []row, runs []uptally.Run) ([]row, error) {
 	if ordered {
 		return rows, nil
 	}
-	return merged(rows)
+	return merged(rows), nil
 }
 
 // wellFormed reports whether r has samples, ascending, with a known reason, all between Ever and Forever.
@@ -114,10 +114,17 @@ func (h *rowHeap) skip(i int, k int64) {
 	heap.Fix(h, i)
 }
 
+// drop takes off all samples of an instant, which are the first ones of their rows.
+func (h *rowHeap) drop(at int64) {
+	for len(*h) > 0 && (*h)[0].at == at {
+		h.skip(0, 1)
+	}
+}
+
 // merged returns rows that came in any order or overlap in send order, cut only where another one begins between two
-// samples. A repeated sample is dropped; a repeat with another outcome is an error.
-// Source: docs/measuring.md, "The rules".
-func merged(rows []row) ([]row, error) {
+// samples. A repeated sample is dropped; where a site has samples of different outcomes at one instant, all of that instant are:
+// neither says more than the other, as with two results of one slot. Source: docs/measuring.md, "The rules".
+func merged(rows []row) []row {
 	h := rowHeap(slices.Clone(rows))
 	heap.Init(&h)
 	rows = rows[:0]
@@ -130,7 +137,8 @@ func merged(rows []row) ([]row, error) {
 			continue
 		}
 		if first.outcome != next.outcome {
-			return nil, fmt.Errorf("got %v and %v sent at %s, want one result an instant", min(first.outcome, next.outcome), max(first.outcome, next.outcome), instant(first.at))
+			h.drop(first.at)
+			continue
 		}
 		k := int64(1)
 		if first.step == next.step {
@@ -138,7 +146,7 @@ func merged(rows []row) ([]row, error) {
 		}
 		h.skip(i, k)
 	}
-	return append(rows, h...), nil
+	return append(rows, h...)
 }
 
 // instant returns t, in milliseconds UTC, as a person reads it.

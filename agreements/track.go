@@ -20,8 +20,7 @@ type Rules struct {
 // Measure returns the downtime of one check before any contract rule: rules A1 to A7. It is a pure function of the set of
 // samples and plans; their order, and how results are grouped into runs, never matter.
 //
-// The error names the check and says that a site has two different results sent at one instant, that a result has no
-// plan, or which plan or run is not valid. Source: docs/measuring.md, "The rules".
+// The error names the check and says that a result has no plan, or which plan or run is not valid. Source: docs/measuring.md, "The rules".
 func Measure(ev Evidence, r Rules) (Tracks, error) {
 	t, err := measure(ev, r, false)
 	if err != nil {
