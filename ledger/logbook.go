@@ -60,7 +60,7 @@ func readOpenOf(ctx context.Context, s session, site uptally.ID, from, to int32)
 	query := `SELECT 0, day, batches, results, sum FROM open WHERE site = ? AND day >= ? AND day < ?
 		UNION ALL SELECT 1, (SELECT day FROM log WHERE site = ? AND day >= ? AND day < ? ORDER BY site, day LIMIT 1), 0, 0, 0`
 	args := []any{int64(site), from, to, int64(site), from, to}
-	err := eachRow(ctx, s, "tables open and log", query, args, func(scan func(...any) error) error {
+	err := eachRow(ctx, s, "table open or log", query, args, func(scan func(...any) error) error {
 		var inLog, sum int64
 		var day sql.NullInt32
 		var o openRow
