@@ -89,7 +89,7 @@ func (s *Shipper) reissue(ctx context.Context, ns []delivery.Number) {
 			s.spoolFailed("append", err)
 			s.acts.Go(func() { s.reissueLater(ctx, n) })
 		case b != ledger.Spooled{}:
-			s.spool.Mark([]ledger.Number{ledger.Number(n)}, s.o.Now().UnixMilli())
+			s.spool.Mark([]ledger.Number{ledger.Number(n)}, 0) // a copy lies behind it: its keeping time is over first
 			s.step(ctx, delivery.Pending(s.known([]ledger.Spooled{b})...))
 		}
 	}
