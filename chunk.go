@@ -192,11 +192,11 @@ type HeadDecoder struct {
 	buckets                []bucket // likewise, of their latencies
 }
 
-// mostRoom is how many runs have an array in common, mostBuckets how many buckets: 32 kB, some twelve days; a little more would be a
-// large object.
+// mostRoom is how many runs have an array in common, mostBuckets how many buckets: 32 kB, some twelve days of the first; a little
+// more would be a large object.
 const (
 	mostRoom    = 1360
-	mostBuckets = 2040
+	mostBuckets = 4080
 )
 
 // DecodeHead is the inverse of AppendHead. It accepts canonical bytes only and allocates in proportion to len(data),

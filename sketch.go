@@ -15,16 +15,21 @@ type Sketch struct {
 	buckets []bucket // ascending by index, no count 0
 }
 
-// bucket is the number of values of one bucket.
-type bucket struct {
-	index uint16
-	count uint64
-}
+// bucket is the number of values of one bucket below its index: a month has a million of them in memory. The number has 52 bits, which no
+// clock fills: one value a millisecond for a hundred thousand years.
+type bucket uint64
 
 const (
 	perOctave  = 64
-	lastBucket = (63-7+2)*perOctave - 1 // that of math.MaxInt64
+	lastBucket = (63-7+2)*perOctave - 1 // that of math.MaxInt64, of 12 bits
+	countBits  = 52
 )
+
+func bucketWith(index uint16, count uint64) bucket { return bucket(uint64(index)<<countBits | count) }
+
+func (b bucket) index() uint16 { return uint16(b >> countBits) }
+
+func (b bucket) count() uint64 { return uint64(b) & (1<<countBits - 1) }
 
 // bucketOf returns the index of the bucket of v; a negative v counts as 0.
 func bucketOf(v int64) uint16 {
@@ -58,7 +63,7 @@ func sketchOf(counts []uint32, first int) Sketch {
 	s := Sketch{make([]bucket, 0, n)}
 	for i, c := range counts {
 		if c > 0 {
-			s.buckets = append(s.buckets, bucket{uint16(first + i), uint64(c)})
+			s.buckets = append(s.buckets, bucketWith(uint16(first+i), uint64(c)))
 		}
 	}
 	return s
@@ -68,18 +73,18 @@ func sketchOf(counts []uint32, first int) Sketch {
 func (s *Sketch) Add(v int64) { s.add(bucketOf(v), 1) }
 
 func (s *Sketch) add(index uint16, count uint64) {
-	i := sort.Search(len(s.buckets), func(i int) bool { return s.buckets[i].index >= index })
-	if i < len(s.buckets) && s.buckets[i].index == index {
-		s.buckets[i].count += count
+	i := sort.Search(len(s.buckets), func(i int) bool { return s.buckets[i].index() >= index })
+	if i < len(s.buckets) && s.buckets[i].index() == index {
+		s.buckets[i] += bucket(count)
 		return
 	}
-	s.buckets = slices.Insert(s.buckets, i, bucket{index, count})
+	s.buckets = slices.Insert(s.buckets, i, bucketWith(index, count))
 }
 
 // Merge adds what o counted.
 func (s *Sketch) Merge(o Sketch) {
 	for _, b := range o.buckets {
-		s.add(b.index, b.count)
+		s.add(b.index(), b.count())
 	}
 }
 
@@ -87,7 +92,7 @@ func (s *Sketch) Merge(o Sketch) {
 func (s Sketch) Count() int64 {
 	var n uint64
 	for _, b := range s.buckets {
-		n += b.count
+		n += b.count()
 	}
 	return int64(n)
 }
@@ -95,8 +100,8 @@ func (s Sketch) Count() int64 {
 // Rank returns the k-th smallest value in µs, k from 1 to Count, within 0.8 %; 0 outside that range.
 func (s Sketch) Rank(k int64) int64 {
 	for _, b := range s.buckets {
-		if k -= int64(b.count); k <= 0 {
-			return middle(b.index)
+		if k -= int64(b.count()); k <= 0 {
+			return middle(b.index())
 		}
 	}
 	return 0
@@ -108,9 +113,9 @@ func (s Sketch) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s.buckets)))
 	next := uint16(0)
 	for _, b := range s.buckets {
-		dst = binary.AppendUvarint(dst, uint64(b.index-next))
-		dst = binary.AppendUvarint(dst, b.count)
-		next = b.index + 1
+		dst = binary.AppendUvarint(dst, uint64(b.index()-next))
+		dst = binary.AppendUvarint(dst, b.count())
+		next = b.index() + 1
 	}
 	return dst
 }
@@ -140,7 +145,7 @@ func (h *HeadDecoder) sketch(r *wireReader, n uint64) Sketch {
 		if r.err == nil && (index > lastBucket || count == 0) {
 			r.fail("got %d values in bucket %d, want at least 1, in a bucket up to %d", count, index, lastBucket)
 		}
-		all = append(all, bucket{uint16(index), count})
+		all = append(all, bucketWith(uint16(index), count))
 		next, left = index+1, left-count
 	}
 	if left > 0 {

@@ -19,7 +19,9 @@ type view struct {
 	s        session
 	number   uint32
 	numbered bool // it has one: without there is nothing sealed and nothing that failed
-	decoder  *uptally.HeadDecoder
+	days     []viewDay
+	left     int // days that are to be read, this one among them
+	decoder  uptally.HeadDecoder
 }
 
 // viewDay is a day of a view that has any result.
@@ -34,15 +36,16 @@ type viewDay struct {
 // reading runs f over the days of a series that have any result, from ≤ day < to ascending.
 func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(ctx context.Context, v *view, d *viewDay) error) error {
 	err := t.engine.read(ctx, func(ctx context.Context, s session) error {
-		decoder, _ := t.decoders.Get().(*uptally.HeadDecoder)
-		if decoder == nil {
-			decoder = new(uptally.HeadDecoder)
+		v, _ := t.views.Get().(*view)
+		if v == nil {
+			v = new(view)
 		}
-		defer t.decoders.Put(decoder)
-		v := &view{Series: of, t: t, s: s, decoder: decoder}
-		days, err := v.look(ctx, from, to)
-		for i := 0; i < len(days) && err == nil; i++ {
-			err = f(ctx, v, &days[i])
+		*v = view{Series: of, t: t, s: s, days: v.days[:0], decoder: v.decoder}
+		defer v.done()
+		err := v.look(ctx, from, to)
+		for i := 0; i < len(v.days) && err == nil; i++ {
+			v.left = len(v.days) - i
+			err = f(ctx, v, &v.days[i])
 		}
 		return err
 	})
@@ -52,54 +55,59 @@ func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(
 	return nil
 }
 
+// done gives the room of a view to the next one.
+func (v *view) done() {
+	clear(v.days)
+	v.s = nil
+	v.t.views.Put(v)
+}
+
 // look finds what is sealed and what is open, days ascending.
-func (v *view) look(ctx context.Context, from, to int32) ([]viewDay, error) {
+func (v *view) look(ctx context.Context, from, to int32) error {
 	names, _ := v.t.names.kept()
 	if v.number, v.numbered = names.numbers[v.Series]; !v.numbered { // a number never changes, but one may have been given
 		names, err := v.t.names.at(ctx, v.s)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		v.number, v.numbered = names.numbers[v.Series]
 	}
-	days, err := v.lookSealed(ctx, from, to)
-	if err != nil {
-		return nil, err
+	if err := v.lookSealed(ctx, from, to); err != nil {
+		return err
 	}
 	open, err := openOf(ctx, v.s, v.Site, from, to)
 	for day, row := range open {
-		i, found := slices.BinarySearchFunc(days, day, func(d viewDay, day int32) int { return cmp.Compare(d.day, day) })
+		i, found := slices.BinarySearchFunc(v.days, day, func(d viewDay, day int32) int { return cmp.Compare(d.day, day) })
 		if !found {
-			days = slices.Insert(days, i, viewDay{day: day})
+			v.days = slices.Insert(v.days, i, viewDay{day: day})
 		}
-		days[i].open, days[i].row = true, row
+		v.days[i].open, v.days[i].row = true, row
 	}
-	return days, err
+	return err
 }
 
-func (v *view) lookSealed(ctx context.Context, from, to int32) ([]viewDay, error) {
+func (v *view) lookSealed(ctx context.Context, from, to int32) error {
 	if !v.numbered {
-		return nil, nil
+		return nil
 	}
 	all, err := v.t.sealsOf(ctx, v.s, v.Site)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	seals := sealsBetween(all, from, to)
 	blocks, err := v.t.blocksOf(ctx, v.s, v.Site, v.number/blockLen, seals)
-	days := make([]viewDay, 0, len(seals))
 	for i, b := range blocks {
 		if head := b.heads[v.number%blockLen]; head != nil {
-			days = append(days, viewDay{day: seals[i].day, head: head, seal: seals[i]})
+			v.days = append(v.days, viewDay{day: seals[i].day, head: head, seal: seals[i]})
 		}
 	}
-	return days, err
+	return err
 }
 
 // sealed returns the sealed day without response times, and its digest; without runs where nothing is sealed.
 func (v *view) sealed(of *viewDay) (d uptally.Day, digest [sha256.Size]byte, err error) {
 	if of.head != nil {
-		return soundRuns(v.decoder, v.Series, of.day, of.head)
+		return soundRuns(&v.decoder, v.Series, of.day, of.head)
 	}
 	return uptally.Day{Check: v.Check, Site: v.Site, Day: of.day}, digest, nil
 }
@@ -259,7 +267,7 @@ func (t *tables) Days(ctx context.Context, check, site uptally.ID, from, to int3
 	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
 		p, err := v.whole(ctx, of)
 		if len(p.day.Runs) > 0 {
-			days = append(days, p.day)
+			days = append(slices.Grow(days, v.left), p.day)
 		}
 		return err
 	})
@@ -271,7 +279,7 @@ func (t *tables) Runs(ctx context.Context, check, site uptally.ID, from, to int3
 	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
 		d, err := v.runs(ctx, of)
 		if len(d.Runs) > 0 {
-			days = append(days, d)
+			days = append(slices.Grow(days, v.left), d)
 		}
 		return err
 	})
@@ -283,7 +291,7 @@ func (t *tables) Heads(ctx context.Context, check, site uptally.ID, from, to int
 	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
 		h, err := v.head(ctx, of)
 		if len(h.Day.Runs) > 0 {
-			heads = append(heads, h)
+			heads = append(slices.Grow(heads, v.left), h)
 		}
 		return err
 	})

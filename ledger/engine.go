@@ -43,7 +43,7 @@ type tables struct {
 	bodies bodyBook
 	logs   logBook
 
-	decoders sync.Pool // of *uptally.HeadDecoder, whose room is worth keeping
+	views sync.Pool // of *view, whose room is worth keeping
 }
 
 // known is what a connection read and nobody has changed since.
