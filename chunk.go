@@ -187,6 +187,9 @@ func (d Day) appendPayload(dst []byte) []byte {
 // HeadDecoder decodes heads, one after the other. The zero value is ready. What it returns is not changed by what it decodes later, but the
 // runs of some days share an array.
 type HeadDecoder struct {
+	// Checked says that HeadDigest found the checksum of each head right, so that it is not computed again.
+	Checked bool
+
 	deltas, lates, reasons []valueRun
 	room                   []Run    // its spare capacity is for days to come
 	buckets                []bucket // likewise, of their latencies
@@ -205,7 +208,7 @@ func DecodeHead(data []byte) (Head, error) { return new(HeadDecoder).Head(data) 
 
 // Head is DecodeHead.
 func (h *HeadDecoder) Head(data []byte) (Head, error) {
-	r := openWire(data, headVersion)
+	r := h.open(data)
 	var head Head
 	ups := h.day(&r, &head.Day)
 	head.Latency = h.sketch(&r, ups)
@@ -214,6 +217,13 @@ func (h *HeadDecoder) Head(data []byte) (Head, error) {
 		return Head{}, fmt.Errorf("decode head: %w", err)
 	}
 	return head, nil
+}
+
+func (h *HeadDecoder) open(head []byte) wireReader {
+	if h.Checked && len(head) >= crcLen {
+		return openSound(head, headVersion)
+	}
+	return openWire(head, headVersion)
 }
 
 // day reads the series, the day and its runs, and returns how many results are up.
@@ -364,7 +374,7 @@ func DecodeRuns(head []byte) (d Day, digest [sha256.Size]byte, err error) {
 
 // Runs is DecodeRuns.
 func (h *HeadDecoder) Runs(head []byte) (d Day, digest [sha256.Size]byte, err error) {
-	r := openWire(head, headVersion)
+	r := h.open(head)
 	h.day(&r, &d)
 	if r.err == nil && len(r.data) < sha256.Size {
 		r.fail("got %d bytes, want a digest", len(r.data))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -362,6 +363,32 @@ func TestHeadDigest(t *testing.T) {
 	for name, data := range map[string][]byte{"nothing": nil, "too short": sign(head[:31]), "damaged": append([]byte{1}, head...)} {
 		if _, sound := uptally.HeadDigest(data); sound {
 			t.Errorf("%s: got it sound", name)
+		}
+	}
+}
+
+// Where HeadDigest has looked at the checksum, it is not looked at again; all else is.
+func TestHeadDecoderChecked(t *testing.T) {
+	head, err := sampleDay().AppendHead(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := uptally.DecodeHead(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head[len(head)-1] ^= 1
+	if _, err := uptally.DecodeHead(head); !errors.Is(err, uptally.ErrDamaged) {
+		t.Fatalf("got %v, want %v", err, uptally.ErrDamaged)
+	}
+	decoder := uptally.HeadDecoder{Checked: true}
+	got, err := decoder.Head(head)
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(uptally.Sketch{})); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	for n := range len(head) {
+		if _, err := decoder.Head(head[:n]); err == nil {
+			t.Errorf("first %d bytes: got no error, want one", n)
 		}
 	}
 }

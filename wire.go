@@ -45,6 +45,11 @@ func openWire(data []byte, version byte) wireReader {
 	if _, sound := CRC(data); !sound {
 		return wireReader{err: ErrDamaged}
 	}
+	return openSound(data, version)
+}
+
+// openSound is openWire where the CRC was checked before.
+func openSound(data []byte, version byte) wireReader {
 	r := wireReader{data: data[:len(data)-crcLen]}
 	if v := r.byte(); r.err == nil && v != version {
 		r.fail("got version %d, want %d", v, version)

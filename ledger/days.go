@@ -41,6 +41,7 @@ func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(
 			v = new(view)
 		}
 		*v = view{Series: of, t: t, s: s, days: v.days[:0], decoder: v.decoder}
+		v.decoder.Checked = true // by blockReader.row
 		defer v.done()
 		err := v.look(ctx, from, to)
 		for i := 0; i < len(v.days) && err == nil; i++ {
