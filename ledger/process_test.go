@@ -151,7 +151,7 @@ func TestKillLoop(t *testing.T) {
 		}
 	}
 	rev := wantSealedAsOnce(t, dir)
-	if rev < int64(runs) {
+	if rev < int64(runs*9/10) { // a kill may come before the first
 		t.Errorf("got revision %d, want seals in nearly all of %d runs", rev, runs)
 	}
 	t.Logf("%d runs, %d batches acknowledged, all found, sealed %d times", runs, total, rev)
