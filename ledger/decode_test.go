@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -86,5 +88,20 @@ func TestRowDigest(t *testing.T) {
 			t.Errorf("rows %v and %v have one digest", rows[j], row)
 		}
 		seen[rowDigest(row...)] = i
+	}
+}
+
+// A page of a damaged file may lead to a row that was not asked for. The whole run of TestLedgerDamage met one whose number was negative.
+func TestBlockReaderRefusesStrangers(t *testing.T) {
+	for _, series := range []int64{-5, 15, 32, 1 << 40} {
+		r := &blockReader{block: 1, seals: []sealRow{{day: 7}}, got: make([]blockSum, 1), into: []*dayBlock{{}}}
+		err := r.row(func(into ...any) error {
+			*into[0].(*int64), *into[1].(*int64) = 7, series
+			return nil
+		})
+		want := fmt.Sprintf("read table head, day 7: got series %d, want one of block 1", series)
+		if err == nil || err.Error() != want || !errors.Is(err, uptally.ErrDamaged) {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }

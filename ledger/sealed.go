@@ -245,6 +245,9 @@ func (r *blockReader) row(scan func(...any) error) error {
 	if i == len(r.seals) || int64(r.seals[i].day) != r.day {
 		return damaged("read table head: got day %d, which is not sealed", r.day)
 	}
+	if r.series < 0 || uint64(r.series/blockLen) != uint64(r.block) { // a page that leads elsewhere than where was looked
+		return damaged("read table head, day %d: got series %d, want one of block %d", r.day, r.series, r.block)
+	}
 	digest, sound := uptally.HeadDigest(r.data)
 	if !sound {
 		return damaged("read table head, series %d, day %d: %v", r.series, r.day, uptally.ErrDamaged)
