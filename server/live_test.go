@@ -17,7 +17,6 @@ type liveStory struct {
 	*Live
 	t   *testing.T
 	log bytes.Buffer
-	seq uint64
 }
 
 var livePlan = uptally.Plan{Check: "web", From: 1, Sites: []string{"a", "b", "c"}, Every: 6_000, Timeout: 1_000, Quorum: 2, Confirm: 3, Recover: 3,
