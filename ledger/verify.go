@@ -14,8 +14,8 @@ import (
 // returns the inventory. It calls problem with each thing that is not what was written, and goes on: the inventory is
 // then that of the rest. The error is that of ctx.
 //
-// With a SQLite ledger the engine's own check of its file is part of it. A ledger that is written meanwhile is
-// read as it grows: no problem comes from that, but the inventory is of no single moment.
+// With a SQLite ledger the engine's own check of its file is part of it. Of a ledger that is written meanwhile s has to be a
+// Snapshot: head and response times of a day are two readings, and a day that grew between them would be called damaged.
 func Verify(ctx context.Context, s Carrier, problem func(error)) (Inventory, error) {
 	v := verifier{ctx: ctx, s: s, problem: once(problem)}
 	if c, ok := s.(interface {

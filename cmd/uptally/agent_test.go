@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
-	"github.com/uptally/uptally/configs"
 )
 
 // process is a child that a test started; its log goes to the test when it fails.
@@ -121,14 +120,7 @@ func (w *twoSites) enrol(t *testing.T, site, listen string) (config string) {
 // ups counts the results of a check at a site in the ledger of the installation.
 func (w *twoSites) results(t *testing.T, check, site string) (all []uptally.Result) {
 	t.Helper()
-	cfg, err := configs.Load(w.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := readLedger(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openToRead(t, w.config)
 	defer store.Close()
 	today := uptally.DayOf(time.Now().UnixMilli())
 	days, err := store.Days(t.Context(), uptally.IDOf(check), uptally.IDOf(site), today-1, today+1)

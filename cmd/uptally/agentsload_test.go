@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
-	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/delivery"
 	"github.com/uptally/uptally/ledger/postgrestest"
@@ -335,14 +334,7 @@ func percentile(ds []time.Duration, perMille int) time.Duration {
 // account demands that the ledger took every number of every agent, and counts each batch once.
 func (w *loadCenter) account(t *testing.T) {
 	t.Helper()
-	cfg, err := configs.Load(w.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := readLedger(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openToRead(t, w.config)
 	defer store.Close()
 	got, want, results := 0, 0, 0
 	for _, a := range w.agents {
@@ -355,7 +347,7 @@ func (w *loadCenter) account(t *testing.T) {
 		}
 		want += len(a.made)
 	}
-	err = store.Batches(t.Context(), func(in ledger.Incoming) error {
+	err := store.Batches(t.Context(), func(in ledger.Incoming) error {
 		got++
 		results += len(in.Batch.Results)
 		if in.Held != "" {

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
-	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/statements"
 )
 
@@ -282,14 +281,7 @@ func copyTo(to, from string) error {
 // stored reads the ledger, beside the server or without it.
 func (d *delivered) stored() evidenceOf {
 	d.t.Helper()
-	cfg, err := configs.Load(d.server.args[2])
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	store, err := readLedger(d.t.Context(), cfg)
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	store := openToRead(d.t, d.server.args[2])
 	defer store.Close()
 	names, err := store.Names(d.t.Context(), "check")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/statements"
 )
 
@@ -195,3 +196,17 @@ versions:
     credits:
       - { below: 99.9%, percent: 10 }
 `
+
+// openToRead opens the ledger of an installation, beside the process that writes it or without one.
+func openToRead(t *testing.T, config string) evidence {
+	t.Helper()
+	cfg, err := configs.Load(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := readLedger(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}

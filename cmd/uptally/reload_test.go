@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
-	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/probes/schedule"
 )
 
@@ -77,14 +76,7 @@ func TestReload(t *testing.T) {
 // first result on and without a hole or a double; probes beside the slots do not count. It returns how many there are.
 func plannedOnce(t *testing.T, config, check, site string) (n int) {
 	t.Helper()
-	cfg, err := configs.Load(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := readLedger(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openToRead(t, config)
 	defer store.Close()
 	plans, err := store.Plans(t.Context(), check)
 	if err != nil || len(plans) == 0 {
@@ -180,14 +172,7 @@ func TestReloadReachesAgents(t *testing.T) {
 
 func (w *twoSites) newestPlan(t *testing.T, check string) uptally.Plan {
 	t.Helper()
-	cfg, err := configs.Load(w.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := readLedger(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openToRead(t, w.config)
 	defer store.Close()
 	plans, err := store.Plans(t.Context(), check)
 	if err != nil || len(plans) < 2 {

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/ledger"
 )
 
@@ -84,23 +83,16 @@ func TestRestoredBackupHeals(t *testing.T) {
 	t.Logf("%d results in the backup, %d before the loss and after; sent again within %v; digest of days %x", then.Results, after.Results, took, after.Days.Digest[:8])
 }
 
-// inventory reads the ledger whole, beside the server or without it.
+// inventory reads the ledger whole as it is at one moment, beside the server or without it.
 func (w *twoSites) inventory(t *testing.T) ledger.Inventory {
 	t.Helper()
-	cfg, err := configs.Load(w.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := readLedger(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openToRead(t, w.config)
 	defer store.Close()
-	v, err := ledger.Verify(t.Context(), store, func(problem error) { t.Error(problem) })
-	if err != nil {
-		t.Fatal(err)
+	v, err := checkLedger(t.Context(), store)
+	if err != nil || len(v.Problems) > 0 {
+		t.Errorf("read the ledger: got %v, %q, want no problem", err, v.Problems)
 	}
-	return v
+	return v.Inventory
 }
 
 // untilStill waits until the ledger has said the same for five seconds.

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/uptally/uptally"
-	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/ledger/postgrestest"
 	"github.com/uptally/uptally/probes/schedule"
 )
@@ -175,14 +174,7 @@ func lifeCycle(t *testing.T, config, listen string) {
 // everySlotOnce demands that the results of a check are its plan's slots, from the first one on, without a hole or a double.
 func everySlotOnce(t *testing.T, config, check string) {
 	t.Helper()
-	cfg, err := configs.Load(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := readLedger(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openToRead(t, config)
 	defer store.Close()
 	plans, err := store.Plans(t.Context(), check)
 	if err != nil || len(plans) != 1 {
