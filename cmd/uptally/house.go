@@ -101,7 +101,7 @@ func (h *house) closeLedger(context.Context) error { return h.store.Close() }
 
 func (h *house) openIntake(context.Context) error {
 	h.intake = server.New(server.Options{
-		Store: h.store, Known: h.planning.known, Now: func() int64 { return time.Now().UnixMilli() }, Stored: h.stored, Log: h.log,
+		Store: h.store, Known: h.known, Now: func() int64 { return time.Now().UnixMilli() }, Stored: h.stored, Log: h.log,
 	})
 	return nil
 }

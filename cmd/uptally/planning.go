@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,15 +23,39 @@ const planLead = time.Minute
 type planning struct {
 	handouts atomic.Pointer[handouts]
 	sharing  atomic.Pointer[server.Sharing]
-	series   atomic.Pointer[map[[2]uptally.ID]bool] // every (check, site) that any plan of the ledger ever named
+	series   atomic.Pointer[map[[2]uptally.ID]bool] // every (check, site) that any plan of the ledger ever named, as it was read last
+
+	reading sync.Mutex
+	readAt  time.Time // when series was read last because of a batch
 
 	// What the house's own site measures, and by which pages: of the starting and the reloading goroutine alone.
 	book plans.Book
 	own  *duty
 }
 
-func (p *planning) known(check, site uptally.ID) bool {
-	return (*p.series.Load())[[2]uptally.ID{check, site}]
+// strangeFor is how long a check stays one that was never planned at a site. What another server of the ledger plans begins later than that.
+const strangeFor = planLead / 2
+
+// known reports whether a check was ever planned at a site, by whichever server of the ledger: this one may not have read its files anew
+// yet. Where the ledger cannot be asked it is: a batch that is held never counts, and one too many is read by no account.
+func (h *house) known(check, site uptally.ID) bool {
+	p, series := &h.planning, [2]uptally.ID{check, site}
+	if (*p.series.Load())[series] {
+		return true
+	}
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	if now := time.Now(); now.Sub(p.readAt) >= strangeFor {
+		past, err := pastPlans(context.Background(), h.store)
+		if err != nil {
+			h.log.Error("plans of the ledger not read", "err", err)
+			return true
+		}
+		all := seriesOf(past)
+		p.series.Store(&all)
+		p.readAt = now
+	}
+	return (*p.series.Load())[series]
 }
 
 // planned is what a configuration comes to, ready to be put in force.

@@ -296,3 +296,30 @@ func TestPlanChangesWithoutTheServer(t *testing.T) {
 		w.settle(0, map[string]int64{"fra1": 28}) // from the new plan's begin, a minute after the reload, until 15 min 31 s after it, every 31 s
 	})
 }
+
+// Of two servers over one ledger one has read its file anew. The other one, to which the agents deliver and which has not, counts what they
+// measure by the new plans.
+func TestPlanChangesAtAnotherServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newPlannedWorld(t, "31s", "ams1", "ams1", "fra1")
+		first := w.house
+		w.house = newCentre(first.cfg(), slog.New(slog.DiscardHandler))
+		w.house.store = first.store
+		if err := w.house.startPlanning(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.house.openIntake(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(10 * time.Minute)
+		w.reload("31s", "ams1, fra1", map[string]int{"ams1": 2, "fra1": 16})
+		<-time.After(20 * time.Minute)
+		if planned := w.settle(0, nil); planned["fra1"] < 10 {
+			t.Errorf("got %d slots at fra1, want more", planned["fra1"])
+		}
+		first.intake.Close()
+		if s := first.intake.Stats(); s.Held > 0 || s.Batches == 0 {
+			t.Errorf("got %d of %d batches held, want none of some", s.Held, s.Batches)
+		}
+	})
+}
