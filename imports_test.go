@@ -31,7 +31,7 @@ var rooms = []room{
 	{"probes/schedule", []string{""}, "slots come from plans; what runs in them is not its business"},
 	{"probes/focus", []string{""}, "when to look more often; what runs and what counts is not its business"},
 	{"probes/agent", []string{"", "probes", "probes/schedule", "probes/focus", "ledger"}, "the work at a site: due, probe, batch"},
-	{"probes/agent/plans", []string{"", "probes", "ledger/delivery"}, "what an agent measures: fetched, kept, in force from stated slots"},
+	{"probes/agent/plans", []string{"", "probes", "probes/schedule", "ledger/delivery"}, "what an agent measures: fetched, kept, in force from stated slots"},
 	{"probes/agent/identity", []string{"", "ledger/delivery"}, "who an agent is to its server: made, kept, shown, renewed"},
 	{"probes/agent/ship", []string{"", "ledger", "ledger/delivery"}, "from the spool to the server; who the agent is, it is given"},
 	{"probes/agent/relay", []string{"", "probes/focus", "ledger/delivery"}, "what sites say of their probes, to the server and back"},

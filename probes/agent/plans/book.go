@@ -14,6 +14,7 @@ import (
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/ledger/delivery"
 	"github.com/uptally/uptally/probes"
+	"github.com/uptally/uptally/probes/schedule"
 )
 
 // fileName is the book's file in the agent's data folder. It holds secrets.
@@ -49,10 +50,8 @@ func Read(data []byte, site string) (Page, error) {
 	if err == nil && p.Plans.Site != site {
 		err = fmt.Errorf("got site %q, want %q", p.Plans.Site, site)
 	}
-	for i := range p.Plans.Checks {
-		if err == nil {
-			_, err = p.task(i)
-		}
+	if err == nil {
+		err = p.sound()
 	}
 	if err != nil {
 		return Page{}, fmt.Errorf("read plans: %w", err)
@@ -73,8 +72,21 @@ func decode(data []byte, into any) error {
 	return nil
 }
 
+// sound reports what of a page cannot be measured.
+func (p *Page) sound() error {
+	for i := range p.Plans.Checks {
+		if _, err := p.task(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *Page) task(i int) (Task, error) {
 	c := &p.Plans.Checks[i]
+	if _, err := schedule.NewSlots(c.Plan, p.Plans.Site); err != nil {
+		return Task{}, err
+	}
 	t := Task{Plan: c.Plan, Settings: &probes.Settings{}, Given: p.Plans.Given}
 	if err := decode(c.Settings, t.Settings); err != nil {
 		return Task{}, fmt.Errorf("settings of check %q: %w", c.Plan.Check, err)
@@ -220,7 +232,7 @@ func (b *Book) Tasks(now int64) ([]Task, error) {
 	return all, nil
 }
 
-// Open reads the book of a data folder; one that is not there is empty.
+// Open reads the book of a data folder; one that is not there is empty. One that this program cannot measure by, such as a newer one's, is an error.
 func Open(dir string) (*Book, error) {
 	path := filepath.Join(dir, fileName)
 	data, err := os.ReadFile(path)
@@ -230,6 +242,11 @@ func Open(dir string) (*Book, error) {
 	b := &Book{}
 	if err == nil {
 		err = decode(data, b)
+	}
+	for i := range b.Pages {
+		if err == nil {
+			err = b.Pages[i].sound()
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open plans %q: %w", path, err)

@@ -163,6 +163,7 @@ func TestReadRefuses(t *testing.T) {
 		{`"TCP":{`, `"TCP":{"Later":true,`, `read plans: settings of check "a": json: unknown field "Later"`},
 		{`"TCP":{`, `"QUIC":{`, `read plans: settings of check "a": json: unknown field "QUIC"`},
 		{`"kind":"tcp"`, `"kind":"dns"`, `read plans: settings of check "a": got kind "tcp", want "dns"`},
+		{`"quorum":1`, `"quorum":3`, `read plans: schedule check "a": quorum: got "3", want 1 to 2, the number of sites`},
 		{`}`, ``, ""},
 	} {
 		text := strings.Replace(sound, c.old, c.new, 1)
@@ -186,6 +187,13 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := Open(dir); err == nil || err.Error() != fmt.Sprintf("open plans %q: unexpected EOF", path) {
 		t.Errorf("a torn file: got %v", err)
+	}
+	later := strings.NewReplacer(`"TCP":{`, `"QUIC":{`).Replace(string(handed(1, nil, planOf("a", 1_000))))
+	if err := os.WriteFile(path, []byte(`{"pages":[{"version":"1","at":5,"plans":`+later+`}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || err.Error() != fmt.Sprintf("open plans %q: settings of check \"a\": json: unknown field \"QUIC\"", path) {
+		t.Errorf("of a newer program: got %v", err)
 	}
 }
 
