@@ -41,7 +41,7 @@ type figure struct {
 // start computes once a beat until stop.
 func (f *figures) start(context.Context) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	f.cancel, f.done, f.newest = cancel, make(chan struct{}), map[string]figure{}
+	f.cancel, f.done = cancel, make(chan struct{})
 	go func() {
 		defer close(f.done)
 		beat := time.NewTicker(f.every)

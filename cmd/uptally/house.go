@@ -127,15 +127,13 @@ func (h *house) closeControl(ctx context.Context) error {
 }
 
 func (h *house) listen(context.Context) error {
-	var err error
-	if h.listener, h.http, err = listenPages(h.cfg().Listen, h.routes(), h.log, h.failed); err != nil {
-		return err
-	}
 	h.figures = &figures{
 		cfg: h.cfg, ledger: h.store, metrics: h.metrics, period: h.period, every: h.figuresEvery, log: h.log,
 		newest: map[string]figure{},
 	}
-	return nil
+	var err error
+	h.listener, h.http, err = listenPages(h.cfg().Listen, h.routes(), h.log, h.failed)
+	return err
 }
 
 // listenPages serves pages to people and to scrapers; failed hears of an end that nobody asked for.
