@@ -167,10 +167,11 @@ func (o *outpost) startShipper(context.Context) error {
 	o.stopShipping, o.shipped = cancel, make(chan error, 1)
 	go func() {
 		err := o.shipper.Run(ctx)
-		o.shipped <- err
-		if err != nil {
+		if err != nil && ctx.Err() == nil { // nobody asked for its end
 			o.failed <- err
+			err = nil
 		}
+		o.shipped <- err
 	}()
 	return nil
 }
