@@ -29,7 +29,9 @@ func (a *Agents) readmit(ctx context.Context, cert *x509.Certificate, id uint64,
 	if i := slices.IndexFunc(as, func(x ledger.Admission) bool { return x.Kind == ledger.Enrolled }); i >= 0 {
 		who.Site = as[i].Site
 	} else if who.Site = siteOf(cert); who.Site != "" {
-		facts = append(facts, ledger.Admission{Agent: id, Kind: ledger.Enrolled, Site: who.Site, At: now.UnixMilli(), Why: why})
+		// Its join token is not known; by a fact of that kind it is found among all agents.
+		facts = append(facts, ledger.Admission{Kind: ledger.Joined, Digest: key, Site: who.Site, Subject: id, At: now.UnixMilli(), Why: why},
+			ledger.Admission{Agent: id, Kind: ledger.Enrolled, Site: who.Site, At: now.UnixMilli(), Why: why})
 	} else {
 		return Agent{}, false, nil
 	}

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,9 @@ func TestBackupOlderThanIdentities(t *testing.T) {
 	}
 	if n := recorded(t, backup, fresh.Agent()); n[ledger.Key] != 1 || n[ledger.Enrolled] != 1 {
 		t.Errorf("enrolled since: got %v, want it on record", n)
+	}
+	if as, err := ledger.AllAdmissions(t.Context(), backup); err != nil || !slices.ContainsFunc(as, func(a ledger.Admission) bool { return a.Agent == fresh.Agent() }) {
+		t.Errorf("enrolled since: got %v, %v of all, want it among them: a person has to see who may deliver", as, err)
 	}
 	if n := strings.Count(h.log.String(), "agent let in again"); n != 2 {
 		t.Errorf("got %d words of it in the log, want 2:\n%s", n, h.log)
