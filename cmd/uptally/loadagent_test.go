@@ -31,6 +31,7 @@ type loadAgent struct {
 
 	mu       sync.Mutex  // guards all below
 	made     []loadBatch // by number, from 1 on
+	instants map[int64]bool
 	tally    loadTally
 	settled  int // batches that were acknowledged since the start
 	perBatch int
@@ -56,7 +57,7 @@ func newLoadAgent(id *identity.Identity, epoch uint64, checks []uptally.ID, fram
 	slices.Sort(checks)
 	return &loadAgent{
 		id: id, epoch: epoch, site: uptally.IDOf(id.Site()), checks: checks, framing: framing,
-		client: &http.Client{Transport: id, Timeout: time.Minute}, every: time.Second,
+		client: &http.Client{Transport: id, Timeout: time.Minute}, every: time.Second, instants: map[int64]bool{},
 	}
 }
 
@@ -118,7 +119,28 @@ func (a *loadAgent) put(at time.Time, live bool) {
 	if n := len(a.made); n > 0 {
 		from = a.made[n-1].to % len(a.checks)
 	}
-	a.made = append(a.made, loadBatch{at: at.UnixMilli(), from: from, to: min(from+a.perBatch, len(a.checks)), live: live})
+	a.made = append(a.made, loadBatch{at: a.instant(at.UnixMilli()), from: from, to: min(from+a.perBatch, len(a.checks)), live: live})
+}
+
+// instant returns the next one that no batch has; what is due in the second before it is of the same day. No two results have one slot.
+func (a *loadAgent) instant(at int64) int64 {
+	at = max(at, int64(uptally.DayOf(at))*uptally.DayMillis+999)
+	for a.instants[at] {
+		at++
+	}
+	a.instants[at] = true
+	return at
+}
+
+// perCheck counts the results that were made, in the order of checks.
+func (a *loadAgent) perCheck() []int {
+	counts := make([]int, len(a.checks))
+	for _, m := range a.made {
+		for k := m.from; k < m.to; k++ {
+			counts[k]++
+		}
+	}
+	return counts
 }
 
 func (a *loadAgent) appendNext(ctx context.Context) {
@@ -219,7 +241,7 @@ func (a *loadAgent) frame(h delivery.Header, numbers []delivery.Number) ([]byte,
 		a.mu.Unlock()
 		b := uptally.Batch{Agent: a.id.Agent(), Epoch: a.epoch, Seq: n.Seq, Site: a.site, Day: uptally.DayOf(m.at), Results: results[:0]}
 		for k := m.from; k < m.to; k++ {
-			at := max(m.at-int64(k%1_000), int64(b.Day)*uptally.DayMillis) // a second's slots lie all over it
+			at := m.at - int64(k%1_000) // a second's slots lie all over it
 			noise := (uint64(k+1)*2654435761 ^ n.Seq*40503) % 4_096
 			b.Results = append(b.Results, uptally.Result{Slot: uptally.Slot{Check: a.checks[k], Site: a.site, At: at}, RTT: 20_000 + int64(noise)})
 		}
