@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os/user"
+	"slices"
 	"syscall"
 	"time"
 
@@ -57,6 +58,9 @@ func serverTokenCommand(s streams) *cobra.Command {
 			token, err := server.NewToken(c.Context(), registry{cfg}, site, authority, life, by, time.Now())
 			if err != nil {
 				return err
+			}
+			if !slices.ContainsFunc(cfg.Checks, func(c configs.Check) bool { return c.Plan.Rank(site) >= 0 }) {
+				fmt.Fprintf(s.err, "uptally: no check of %s names site %q: an agent of it has nothing to measure\n", config, site)
 			}
 			_, err = fmt.Fprintln(s.out, token.Reveal())
 			return err

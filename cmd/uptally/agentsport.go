@@ -102,17 +102,21 @@ func (p *agentsPort) callRolls(ctx context.Context, store ledger.Admitter, log *
 
 // callRoll reads who is enrolled and was not revoked.
 func (p *agentsPort) callRoll(ctx context.Context, store ledger.Admitter) error {
-	all, err := ledger.AllAdmissions(ctx, store)
-	if err != nil {
-		return err
+	all, err := enrolledIn(ctx, store)
+	if err == nil {
+		p.enrolled.Store(&all)
 	}
+	return err
+}
+
+// enrolledIn are the agents of a ledger that were not revoked.
+func enrolledIn(ctx context.Context, store ledger.Admitter) ([]ledger.Admission, error) {
+	all, err := ledger.AllAdmissions(ctx, store)
 	gone := map[uint64]bool{}
 	for _, a := range all {
 		gone[a.Agent] = gone[a.Agent] || a.Kind == ledger.Revoked && len(a.Digest) == 0
 	}
-	all = slices.DeleteFunc(all, func(a ledger.Admission) bool { return a.Kind != ledger.Enrolled || gone[a.Agent] })
-	p.enrolled.Store(&all)
-	return nil
+	return slices.DeleteFunc(all, func(a ledger.Admission) bool { return a.Kind != ledger.Enrolled || gone[a.Agent] }), err
 }
 
 // numbers is what the metrics ask: requests, and how each enrolled agent stands; of one that has not spoken yet, since began.

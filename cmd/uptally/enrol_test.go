@@ -42,8 +42,11 @@ func TestEnrolByCommands(t *testing.T) {
 	defer control.Close()
 	url := serveAgents(t, data, store)
 	code, token, errs := command("", "server", "token", "-c", config, "--site", "ams1", "--by", "ana")
-	if code != 0 || !strings.HasPrefix(token, "uptally-join-1.") {
-		t.Fatalf("token: got %d, %q, %s", code, token, errs)
+	if want := "uptally: no check of " + config + " names site \"ams1\": an agent of it has nothing to measure\n"; code != 0 || !strings.HasPrefix(token, "uptally-join-1.") || errs != want {
+		t.Fatalf("token: got %d, %q, %q, want a note %q", code, token, errs, want)
+	}
+	if code, _, errs := command("", "server", "token", "-c", config, "--site", "fra1"); code != 0 || errs != "" {
+		t.Errorf("token of a site that is measured: got %d, %q, want no note", code, errs)
 	}
 	mine := filepath.Join(dir, "agent")
 	code, out, errs := command(token, "enrol", "--server", url, "--data", mine)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,8 @@ type planned struct {
 	series   map[[2]uptally.ID]bool
 	checks   []exporter.Series
 	live     []uptally.Plan // all that ever were of its checks
-	book     *plans.Book    // of the house's own site, as is duty; nil where it measures nothing
+	unmanned []string
+	book     *plans.Book // of the house's own site, as is duty; nil where it measures nothing
 	duty     *duty
 }
 
@@ -85,7 +87,7 @@ func (h *house) plan(ctx context.Context, cfg *configs.Config) (*planned, error)
 	if err != nil {
 		return nil, err
 	}
-	after, err := h.after(ctx, cfg)
+	agents, err := h.enrolled(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +95,7 @@ func (h *house) plan(ctx context.Context, cfg *configs.Config) (*planned, error)
 	for i := range cfg.Checks {
 		want = append(want, cfg.Checks[i].Plan)
 	}
-	dated, err := server.Plans(ctx, h.store, after, want)
+	dated, err := server.Plans(ctx, h.store, h.after(cfg, len(agents) > 0), want)
 	if err != nil {
 		return nil, err
 	}
@@ -105,19 +107,32 @@ func (h *house) plan(ctx context.Context, cfg *configs.Config) (*planned, error)
 	if p.handouts, err = handOut(cfg, dated, settings, past); err != nil {
 		return nil, err
 	}
+	p.unmanned = h.unmanned(cfg, p.handouts, agents)
 	return p, h.planOwn(p)
 }
 
-// after says after which instant a new plan may begin: agents have to hear of it before, but for what this process alone measures.
-func (h *house) after(ctx context.Context, cfg *configs.Config) (func(uptally.Plan) int64, error) {
-	lead, err := h.lead(ctx)
-	now := time.Now().UnixMilli()
+// after says after which instant a new plan may begin: agents, where there are any, have to hear of it before, but for what this process
+// alone measures.
+func (h *house) after(cfg *configs.Config, agents bool) func(uptally.Plan) int64 {
+	now, lead := time.Now().UnixMilli(), planLead.Milliseconds()
 	return func(p uptally.Plan) int64 {
-		if len(p.Sites) == 1 && p.Sites[0] == cfg.Site && h.site != nil {
+		if !agents || len(p.Sites) == 1 && p.Sites[0] == cfg.Site && h.site != nil {
 			return now
 		}
-		return now + lead.Milliseconds()
-	}, err
+		return now + lead
+	}
+}
+
+// unmanned are the sites of which checks are to be measured, and nobody does: their names may be wrong, or their agents yet to come.
+func (h *house) unmanned(cfg *configs.Config, all handouts, agents []ledger.Admission) (sites []string) {
+	for site, out := range all {
+		here := h.site != nil && site == cfg.Site
+		if len(out.plans.Checks) > 0 && !here && !slices.ContainsFunc(agents, func(a ledger.Admission) bool { return a.Site == site }) {
+			sites = append(sites, site)
+		}
+	}
+	slices.Sort(sites)
+	return sites
 }
 
 // planOwn is what the house's own site measures, out of its handout as every agent's.
@@ -155,6 +170,9 @@ func (h *house) putInForce(p *planned) error {
 	h.planning.sharing.Store(p.sharing)
 	h.planning.series.Store(&p.series)
 	h.current.Store(p.cfg)
+	for _, site := range p.unmanned {
+		h.log.Warn("nobody measures at a site: no agent of it is enrolled", "site", site, "checks", len(p.handouts[site].plans.Checks))
+	}
 	if h.site == nil {
 		return nil
 	}
@@ -197,22 +215,13 @@ func sameProcess(was, is *configs.Config) error {
 	return nil
 }
 
-// lead is planLead, or nothing while nobody is enrolled who could hear of it too late.
-func (h *house) lead(ctx context.Context) (time.Duration, error) {
+// enrolled are the agents that may deliver.
+func (h *house) enrolled(ctx context.Context) ([]ledger.Admission, error) {
 	a, ok := h.store.(ledger.Admitter)
 	if !ok {
 		panic(fmt.Sprintf("BUG: %T admits nobody", h.store))
 	}
-	as, err := ledger.AllAdmissions(ctx, a)
-	if err != nil {
-		return 0, err
-	}
-	for _, x := range as {
-		if x.Kind == ledger.Enrolled {
-			return planLead, nil
-		}
-	}
-	return 0, nil
+	return enrolledIn(ctx, a)
 }
 
 // pastPlans are all that the ledger has, by check.

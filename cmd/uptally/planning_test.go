@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -322,4 +323,63 @@ func TestPlanChangesAtAnotherServer(t *testing.T) {
 			t.Errorf("got %d of %d batches held, want none of some", s.Held, s.Batches)
 		}
 	})
+}
+
+// A site that a check names and that nobody is enrolled for is named in the log, since it may be a mistake; one that the process measures
+// itself and one without checks are not.
+func TestSitesWithoutAgent(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "uptally.yaml")
+	write := func(sites string) {
+		text := "site: here\nreferences: []\nchecks:\n  - name: web\n    tcp: { address: \"192.0.2.1:443\" }\n    every: 31s\n    sites: " + sites + "\n"
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("[here, fra1, fra11]")
+	cfg, err := configs.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	h := newHouse(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { h.site.engine.Close() })
+	store := &ledger.Memory{}
+	h.store = store
+	err = store.Admit(t.Context(), ledger.Admission{Kind: ledger.Joined, Subject: 1, Digest: []byte{1}}, ledger.Admission{Agent: 1, Kind: ledger.Enrolled, Site: "fra1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := func() string {
+		var all []string
+		for line := range strings.Lines(log.String()) {
+			if _, text, found := strings.Cut(line, "level=WARN "); found {
+				all = append(all, text)
+			}
+		}
+		log.Reset()
+		return strings.Join(all, "")
+	}
+	if err := h.startPlanning(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := said(), "msg=\"nobody measures at a site: no agent of it is enrolled\" site=fra11 checks=1\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	write("[here, fra1]")
+	if err := h.reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := said(); got != "" {
+		t.Errorf("once it is mended: got %q, want nothing", got)
+	}
+	if err := store.Admit(t.Context(), ledger.Admission{Agent: 1, Kind: ledger.Revoked}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := said(), "msg=\"nobody measures at a site: no agent of it is enrolled\" site=fra1 checks=1\n"; got != want {
+		t.Errorf("once its agent is revoked: got %q, want %q", got, want)
+	}
 }
