@@ -53,6 +53,23 @@ func Revoke(ctx context.Context, s Registry, agent uint64, by, why string, now t
 	return nil
 }
 
+// RevokeUnknown is Revoke of an agent that the ledger does not know, since it comes from a backup that is older than the agent: the
+// authority's signature would let it in again.
+func RevokeUnknown(ctx context.Context, s Registry, agent uint64, by, why string, now time.Time) error {
+	as, err := s.Admissions(ctx, agent)
+	if err == nil && len(as) > 0 {
+		err = errors.New("got one that the ledger knows, want one that it does not")
+	}
+	if err == nil {
+		at := now.UnixMilli()
+		err = s.Admit(ctx, joinedAgain(agent, "", at), ledger.Admission{Agent: agent, Kind: ledger.Revoked, At: at, By: by, Why: why})
+	}
+	if err != nil {
+		return fmt.Errorf("revoke agent %016x: %w", agent, err)
+	}
+	return nil
+}
+
 // serveEnrol makes an agent of whoever shows a join token that is good and was not used.
 func (a *Agents) serveEnrol(rq *call) error {
 	var e delivery.Enrol

@@ -89,3 +89,36 @@ func TestBackupOlderThanIdentities(t *testing.T) {
 		t.Errorf("a bearer token that no ledger knows: got %d, want 401", code)
 	}
 }
+
+// An agent was enrolled and revoked after the backup was made that is restored. It is revoked again before it speaks, and never let
+// in. That the ledger does not know the agent has to be said, since a number may be mistyped.
+func TestRevokedSinceTheBackup(t *testing.T) {
+	h := newHall(t, true)
+	i, err := enrolHere(h, t.TempDir(), h.token("ams1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	backup := &ledger.Memory{}
+	h.start(backup)
+	const unknown = "got no such agent, want one that was enrolled"
+	if err := server.Revoke(t.Context(), backup, i.Agent(), "ana", "stolen, again", h.clock()); err == nil || !strings.Contains(err.Error(), unknown) {
+		t.Errorf("got %v, want %s", err, unknown)
+	}
+	if err := server.RevokeUnknown(t.Context(), backup, i.Agent(), "ana", "stolen, again", h.clock()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if code := ask(t, i); code != 401 {
+			t.Errorf("got %d, want 401", code)
+		}
+	}
+	as, err := ledger.AllAdmissions(t.Context(), backup)
+	if err != nil || !slices.ContainsFunc(as, func(a ledger.Admission) bool { return a.Agent == i.Agent() && a.Kind == ledger.Revoked }) {
+		t.Errorf("got %d facts, %v, want the revocation among all: a copy of the ledger needs it", len(as), err)
+	}
+	const known = "got one that the ledger knows"
+	if err := server.RevokeUnknown(t.Context(), backup, i.Agent(), "ana", "twice", h.clock()); err == nil || !strings.Contains(err.Error(), known) {
+		t.Errorf("got %v, want %s", err, known)
+	}
+}

@@ -78,6 +78,7 @@ func serverTokenCommand(s streams) *cobra.Command {
 
 func serverRevokeCommand(s streams) *cobra.Command {
 	var config, by, why string
+	var unknown bool
 	c := &cobra.Command{
 		Use:     "revoke AGENT --why TEXT",
 		Short:   "end an agent's right to deliver and to read plans, at once and for good",
@@ -95,7 +96,11 @@ func serverRevokeCommand(s streams) *cobra.Command {
 			if by, err = person(by); err != nil {
 				return err
 			}
-			if err := server.Revoke(c.Context(), registry{cfg}, uint64(id), by, why, time.Now()); err != nil {
+			revoke := server.Revoke
+			if unknown {
+				revoke = server.RevokeUnknown
+			}
+			if err := revoke(c.Context(), registry{cfg}, uint64(id), by, why, time.Now()); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(s.out, "agent %v revoked, by %s: %s\n", id, by, why)
@@ -106,6 +111,7 @@ func serverRevokeCommand(s streams) *cobra.Command {
 	f.StringVarP(&config, "config", "c", "uptally.yaml", "the installation")
 	f.StringVar(&why, "why", "", "the reason, which stays on record")
 	f.StringVar(&by, "by", "", "who revokes (default: the user of this machine)")
+	f.BoolVar(&unknown, "unknown", false, "the ledger does not know the agent: it was enrolled after the backup from which the ledger was restored")
 	c.MarkFlagRequired("why")
 	return c
 }
@@ -114,7 +120,7 @@ func serverRevokeCommand(s streams) *cobra.Command {
 type enrolled struct {
 	Agent delivery.ID `json:"agent"`
 	Site  string      `json:"site"`
-	// EnrolledAt is in milliseconds UTC; RevokedAt is 0 for an agent that was not revoked.
+	// EnrolledAt is in milliseconds UTC, 0 for an agent of which only the revocation is known; RevokedAt is 0 for one that was not revoked.
 	EnrolledAt int64  `json:"enrolled_at_ms"`
 	RevokedAt  int64  `json:"revoked_at_ms,omitempty"`
 	Why        string `json:"why,omitempty"`
@@ -144,13 +150,20 @@ func serverAgentsCommand(s streams) *cobra.Command {
 				case a.Kind == ledger.Enrolled:
 					list = append(list, enrolled{Agent: delivery.ID(a.Agent), Site: a.Site, EnrolledAt: a.At})
 				case a.Kind == ledger.Revoked && len(a.Digest) == 0:
-					l := &list[len(list)-1] // of one agent "enrolled" comes before "revoked"
+					if n := len(list); n == 0 || list[n-1].Agent != delivery.ID(a.Agent) { // of one agent "enrolled" comes before "revoked"
+						list = append(list, enrolled{Agent: delivery.ID(a.Agent)})
+					}
+					l := &list[len(list)-1]
 					l.RevokedAt, l.Why = a.At, a.Why
 				}
 			}
 			return p.print(s.out, list, func(w io.Writer) {
 				for _, e := range list {
-					fmt.Fprintf(w, "%v  %-12s enrolled %s", e.Agent, e.Site, instantText(e.EnrolledAt))
+					since := "unknown"
+					if e.EnrolledAt != 0 {
+						since = "enrolled " + instantText(e.EnrolledAt)
+					}
+					fmt.Fprintf(w, "%v  %-12s %s", e.Agent, e.Site, since)
 					if e.RevokedAt != 0 {
 						fmt.Fprintf(w, ", revoked %s: %s", instantText(e.RevokedAt), e.Why)
 					}

@@ -77,6 +77,13 @@ func TestEnrolByCommands(t *testing.T) {
 	if code, _, errs := command("", "server", "revoke", "0000000000000007", "-c", config, "--why", "x"); code != 1 || errs != "uptally: revoke agent 0000000000000007: got no such agent, want one that was enrolled\n" {
 		t.Errorf("nobody revoked: got %d, %s", code, errs)
 	}
+	if code, out, errs := command("", "server", "revoke", "--unknown", "0000000000000007", "-c", config, "--by", "ana", "--why", "before the backup"); code != 0 {
+		t.Errorf("one that the ledger does not know revoked: got %d, %s%s", code, out, errs)
+	}
+	code, out, errs = command("", "server", "agents", "-c", config)
+	if want := regexp.MustCompile(`(?m)^0000000000000007               unknown, revoked \S+Z: before the backup$`); code != 0 || !want.MatchString(out) || strings.Count(out, "\n") != 2 {
+		t.Errorf("agents: got %d, %q, %s", code, out, errs)
+	}
 }
 
 // serveAgents is the agents' end of a server on loopback.
