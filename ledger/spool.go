@@ -61,7 +61,7 @@ type Spooled struct {
 //  1. Append takes the next number of the epoch in the transaction that stores the batch, and returns after it is on stable
 //     storage. Each start, and each new file, begins a new epoch.
 //  2. What is acknowledged is only noted: marks are written with the next append, and a crash costs no more than sending
-//     again. No error deletes anything; only Trim and a full bound do, and only what was acknowledged.
+//     again. No error deletes anything; only Trim and a full bound do, and only what was acknowledged, and Drop what is there twice.
 //  3. A file with any damage, or whose write failed, is never written again. It is moved aside, every batch that still is what
 //     its CRC says goes into a new file, and the numbers that are missing are told by Epochs.
 //

@@ -158,6 +158,29 @@ func TestSpoolKeeping(t *testing.T) {
 	s.wantPending(b.Number)
 }
 
+// What lies there twice is dropped, acknowledged or not, and stays away; nothing else goes with it.
+func TestSpoolDrop(t *testing.T) {
+	dir := t.TempDir()
+	s := openShelf(t, dir, ledger.SpoolOptions{})
+	var ns []ledger.Number
+	for range 4 {
+		ns = append(ns, s.append(1, nil).Number)
+	}
+	s.Mark(ns[:1], s.now)
+	if err := s.Drop(t.Context(), []ledger.Number{ns[0], ns[2], {Epoch: ns[0].Epoch, Seq: 99}}); err != nil {
+		t.Fatal(err)
+	}
+	s.wantPending(ns[1], ns[3])
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openShelf(t, dir, ledger.SpoolOptions{})
+	s.wantPending(ns[1], ns[3])
+	if st := s.Stats(); st.Batches != 2 || st.Lost != 0 {
+		t.Errorf("got %+v, want two batches and none lost", st)
+	}
+}
+
 // A server whose ledger comes from a backup has taken less: what it lacks waits again.
 func TestSpoolUnmark(t *testing.T) {
 	dir, kept := t.TempDir(), map[ledger.Number][]byte{}

@@ -123,6 +123,34 @@ func (s *Spool) trim(ctx context.Context) error {
 	return nil
 }
 
+// Drop deletes batches whose results the spool has in others too, acknowledged or not. Numbers that it has not are passed over.
+func (s *Spool) Drop(ctx context.Context, numbers []Number) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.drop(context.WithoutCancel(ctx), numbers); err != nil {
+		return fmt.Errorf("drop from spool %q: %w", s.dir, err)
+	}
+	return nil
+}
+
+func (s *Spool) drop(ctx context.Context, numbers []Number) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	var ids []int64
+	for _, n := range numbers {
+		if i, found := s.index.find(n); found {
+			ids = append(ids, s.index.rows[i].id)
+		}
+	}
+	for ids := range slices.Chunk(ids, trimAtOnce) {
+		if err := s.delete(ctx, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // delete removes batches in one transaction.
 func (s *Spool) delete(ctx context.Context, ids []int64) error {
 	err := s.write(ctx, func(ctx context.Context) error {

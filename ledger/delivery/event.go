@@ -98,7 +98,7 @@ const (
 	// restored ledger's agents which of the two it lacks.
 	Reissue
 	// Adopt does with Action.Numbers as Reissue does where they are of another agent of this site: of the one that this was before it was
-	// enrolled again. What is neither stays as it is and is not sent until the next start.
+	// enrolled again, and drops the old ones. What is neither stays as it is and is not sent until the next start.
 	Adopt
 	// Renew has the identity renewed.
 	Renew

@@ -25,7 +25,8 @@ type Hello struct {
 type Held struct {
 	Epoch ID `json:"epoch"`
 	// First is the first number in the spool, 0 where none is left. Last is the last one that was given, 0 where none was; of an
-	// epoch before the present one, the last that is in the spool.
+	// epoch before the present one, the last that is in the spool. Both are 0 of an epoch of the agent that this one was before it was
+	// enrolled again: this one gave none.
 	First uint64 `json:"first"`
 	Last  uint64 `json:"last"`
 	// Lost are the numbers from First to Last that the spool cannot give: damaged, or deleted after they were acknowledged.

@@ -34,7 +34,7 @@ func (s *Shipper) do(ctx context.Context, act delivery.Action) {
 			s.o.Log.Error("another agent gives this agent's numbers: a new epoch begins", "epoch", delivery.ID(act.Epoch).String())
 		}
 	case delivery.Reissue:
-		s.reissue(ctx, act.Numbers)
+		s.reissue(ctx, act.Numbers, false)
 	case delivery.Adopt:
 		s.adopt(ctx, act.Numbers)
 	case delivery.Renew:
@@ -79,19 +79,24 @@ func (s *Shipper) unreadable(ctx context.Context, bad []ledger.Number) {
 	s.step(ctx, delivery.Unreadable(theirs(bad)...))
 }
 
-// reissue appends batches again under new numbers, and only then takes the old ones for acknowledged: there is no moment in which nothing
-// here would tell a ledger of them.
-func (s *Shipper) reissue(ctx context.Context, ns []delivery.Number) {
+// reissue appends batches again under new numbers, and only then takes the old ones for acknowledged, or drops them: there is no moment in
+// which nothing here would tell a ledger of them.
+func (s *Shipper) reissue(ctx context.Context, ns []delivery.Number, drop bool) {
+	var copied []ledger.Number
 	for _, n := range ns {
 		b, err := s.reissueOne(ctx, n)
 		switch {
 		case err != nil:
 			s.spoolFailed("append", err)
-			s.acts.Go(func() { s.reissueLater(ctx, n) })
+			s.acts.Go(func() { s.reissueLater(ctx, n, drop) })
 		case b != ledger.Spooled{}:
-			s.spool.Mark([]ledger.Number{ledger.Number(n)}, 0) // a copy lies behind it: its keeping time is over first
+			copied = append(copied, ledger.Number(n))
+			s.spool.Mark(copied[len(copied)-1:], 0) // a copy lies behind it: its keeping time is over first
 			s.step(ctx, delivery.Pending(s.known([]ledger.Spooled{b})...))
 		}
+	}
+	if drop {
+		s.spoolFailed("drop", s.spool.Drop(ctx, copied))
 	}
 }
 
@@ -119,7 +124,8 @@ func (s *Shipper) reissueOne(ctx context.Context, n delivery.Number) (ledger.Spo
 }
 
 // adopt takes over what an agent of this site appended here that this one was before: its results, which no other disk has, go to the
-// server as this agent's.
+// server as this agent's. They are dropped then, since of what another agent appended the server has nothing from this one: they would be
+// taken over again at each start.
 func (s *Shipper) adopt(ctx context.Context, ns []delivery.Number) {
 	var own []delivery.Number
 	for _, n := range ns {
@@ -137,13 +143,13 @@ func (s *Shipper) adopt(ctx context.Context, ns []delivery.Number) {
 	}
 	if len(own) > 0 {
 		s.o.Log.Warn("batches of the agent that this one was before are sent as its own", "batches", len(own))
-		s.reissue(ctx, own)
+		s.reissue(ctx, own, true)
 	}
 }
 
-func (s *Shipper) reissueLater(ctx context.Context, n delivery.Number) {
+func (s *Shipper) reissueLater(ctx context.Context, n delivery.Number, drop bool) {
 	if s.sleep(ctx, reissueAfter) {
-		s.turn(func() { s.reissue(ctx, []delivery.Number{n}) })
+		s.turn(func() { s.reissue(ctx, []delivery.Number{n}, drop) })
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/delivery"
 )
@@ -18,7 +19,7 @@ func (s *Shipper) hello(ctx context.Context, act delivery.Action) {
 	s.flying++
 	s.acts.Go(func() {
 		epochs := s.spool.Epochs()
-		reply, err := s.greet(ctx, h, held(epochs, act.Lost))
+		reply, err := s.greet(ctx, h, s.held(ctx, epochs, act.Lost))
 		s.turn(func() {
 			if s.flying--; err != nil {
 				s.failed(ctx, act.Lane, err)
@@ -53,10 +54,15 @@ func (s *Shipper) greet(ctx context.Context, h delivery.Hello, all []delivery.He
 	return whole, nil
 }
 
-// held is what a hello says of the epochs: what the spool knows to be lost, and what the sender does.
-func held(epochs []ledger.SpoolEpoch, lost []delivery.Held) []delivery.Held {
+// held is what a hello says of the epochs: what the spool knows to be lost, and what the sender does. Of one that is another agent's it is
+// asked alone: what of it is gone from the spool, this agent never gave.
+func (s *Shipper) held(ctx context.Context, epochs []ledger.SpoolEpoch, lost []delivery.Held) []delivery.Held {
 	all := make([]delivery.Held, len(epochs))
 	for i, e := range epochs {
+		if s.isAnothers(ctx, e) {
+			all[i] = delivery.Held{Epoch: delivery.ID(e.Epoch)}
+			continue
+		}
 		h := delivery.Held{Epoch: delivery.ID(e.Epoch), First: e.First, Last: e.Last}
 		for _, r := range e.Lost {
 			h.Lost = append(h.Lost, delivery.Range{From: r[0], To: r[1]})
@@ -69,6 +75,19 @@ func held(epochs []ledger.SpoolEpoch, lost []delivery.Held) []delivery.Held {
 		all[i] = h
 	}
 	return all
+}
+
+// isAnothers says that an epoch is of the agent that this one was before it was enrolled again.
+func (s *Shipper) isAnothers(ctx context.Context, e ledger.SpoolEpoch) bool {
+	if e.First == 0 {
+		return false
+	}
+	data, _, err := s.spool.Read(ctx, []ledger.Number{{Epoch: e.Epoch, Seq: e.First}})
+	if err != nil || len(data) == 0 { // the sender finds that out by itself
+		return false
+	}
+	b, err := uptally.DecodeBatch(data[0])
+	return err == nil && b.Agent != s.o.Identity.Agent()
 }
 
 // greeted acts on the reply to a hello. The incarnation is kept after the marks that it changes, and with them: a process that dies
