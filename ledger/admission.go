@@ -34,7 +34,8 @@ type AdmissionKind string
 const (
 	// JoinToken: whoever shows the token of that digest may enrol one agent for Site, until Until.
 	JoinToken AdmissionKind = "token"
-	// Joined: that token was used by Subject. There is one of a token, which makes it good for one use.
+	// Joined: that token was used by Subject. There is one of a token, which makes it good for one use. A ledger that was restored from
+	// a backup older than an agent has other bytes for its token's.
 	Joined AdmissionKind = "joined"
 	// Enrolled: Agent delivers for Site.
 	Enrolled AdmissionKind = "enrolled"
@@ -67,10 +68,12 @@ func AllAdmissions(ctx context.Context, s Admitter) ([]Admission, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := map[uint64]bool{}
 	for _, a := range slices.Clone(all) {
-		if a.Kind != Joined {
+		if a.Kind != Joined || known[a.Subject] {
 			continue
 		}
+		known[a.Subject] = true
 		of, err := s.Admissions(ctx, a.Subject)
 		if err != nil {
 			return nil, err

@@ -62,6 +62,17 @@ func TestAdmissions(t *testing.T) {
 		if diff := cmp.Diff([]ledger.Admission{used, token, agent, key, gone}, all); err != nil || diff != "" {
 			t.Errorf("all: %v %s", err, diff)
 		}
+
+		// an agent that joined twice by what is known is one
+		other := used
+		other.Digest = []byte("z")
+		if err := s.Admit(ctx, other); err != nil {
+			t.Fatal(err)
+		}
+		all, err = ledger.AllAdmissions(ctx, s)
+		if diff := cmp.Diff([]ledger.Admission{used, other, token, agent, key, gone}, all); err != nil || diff != "" {
+			t.Errorf("joined twice: %v %s", err, diff)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
@@ -61,8 +62,10 @@ func RevokeUnknown(ctx context.Context, s Registry, agent uint64, by, why string
 		err = errors.New("got one that the ledger knows, want one that it does not")
 	}
 	if err == nil {
-		at := now.UnixMilli()
-		err = s.Admit(ctx, joinedAgain(agent, "", at), ledger.Admission{Agent: agent, Kind: ledger.Revoked, At: at, By: by, Why: why})
+		// Neither its token nor its key is known; by its number it is found among all agents.
+		number := binary.BigEndian.AppendUint64(nil, agent)
+		err = s.Admit(ctx, ledger.Admission{Kind: ledger.Joined, Digest: number, Subject: agent, At: now.UnixMilli(), By: by, Why: why},
+			ledger.Admission{Agent: agent, Kind: ledger.Revoked, At: now.UnixMilli(), By: by, Why: why})
 	}
 	if err != nil {
 		return fmt.Errorf("revoke agent %016x: %w", agent, err)
