@@ -184,11 +184,13 @@ func (d Day) appendPayload(dst []byte) []byte {
 	return dst
 }
 
-// HeadDecoder decodes heads, one after the other. The zero value is ready. What it returns is not changed by what it decodes later, but the
-// runs of some days share an array.
+// HeadDecoder decodes heads, one after the other. The zero value is ready. Unless it is Passing, what it returns is not changed by what it
+// decodes later, but the runs of some days share an array.
 type HeadDecoder struct {
 	// Checked says that HeadDigest found the checksum of each head right, so that it is not computed again.
 	Checked bool
+	// Passing says that the runs of a day are of use until the next one is decoded, which takes their place.
+	Passing bool
 
 	deltas, lates, reasons []valueRun
 	room                   []Run    // its spare capacity is for days to come
@@ -289,6 +291,9 @@ func (h *HeadDecoder) checkInstants(r *wireReader, first uint64) {
 func (h *HeadDecoder) join(at int64) []Run {
 	deltas, lates, reasons := h.deltas, h.lates, h.reasons
 	most := len(deltas) + len(lates) + len(reasons) // with each run, one of these comes to its end
+	if h.Passing {
+		h.room = h.room[:0]
+	}
 	if most > cap(h.room)-len(h.room) {
 		h.room = make([]Run, 0, max(most, min(2*cap(h.room), mostRoom)))
 	}

@@ -436,6 +436,7 @@ func TestDecodeHeadCost(t *testing.T) {
 func TestHeadDecoderKeepsDays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var decoder uptally.HeadDecoder
+		passing := uptally.HeadDecoder{Passing: true} // of which only the last day stays
 		var got, want [][]uptally.Run
 		for _, rs := range rapid.SliceOfN(rapid.SliceOfN(anyResult(), 1, 40), 1, 20).Draw(t, "days") {
 			d := uptally.FoldDay(home1, fra, day, rs)
@@ -448,6 +449,10 @@ func TestHeadDecoderKeepsDays(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, want = append(got, read.Runs), append(want, d.Runs)
+			last, _, err := passing.Runs(data)
+			if diff := cmp.Diff(d.Runs, last.Runs); err != nil || diff != "" {
+				t.Fatal(err, diff)
+			}
 		}
 		for _, runs := range got {
 			_ = append(runs, uptally.Run{N: -1})

@@ -148,19 +148,19 @@ func (c *copier) sealed(open map[SiteDay]OpenDay) (checks map[SiteDay][]uptally.
 	}
 	checks = map[SiteDay][]uptally.ID{}
 	for _, s := range all {
-		days, err := c.from.Runs(c.ctx, s.Check, s.Site, math.MinInt32, math.MaxInt32)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, d := range days {
-			k := SiteDay{s.Site, d.Day}
+		err := c.from.Runs(c.ctx, s.Check, s.Site, math.MinInt32, math.MaxInt32, func(d Outcomes) error {
+			k := SiteDay{s.Site, d.Day.Day}
 			if o, unfinished := open[k]; unfinished && o.Rev == 0 {
-				continue
+				return nil
 			}
 			if checks[k] == nil {
 				order = append(order, k)
 			}
 			checks[k] = append(checks[k], s.Check)
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
 		}
 	}
 	slices.SortFunc(order, func(a, b SiteDay) int { return compareKeys(BatchKey{SiteDay: a}, BatchKey{SiteDay: b}) })

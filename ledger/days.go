@@ -41,7 +41,7 @@ func (t *tables) reading(ctx context.Context, of Series, from, to int32, f func(
 			v = new(view)
 		}
 		*v = view{Series: of, t: t, s: s, days: v.days[:0], decoder: v.decoder}
-		v.decoder.Checked = true // by blockReader.row
+		v.decoder.Checked, v.decoder.Passing = true, false // checked by blockReader.row
 		defer v.done()
 		err := v.look(ctx, from, to)
 		for i := 0; i < len(v.days) && err == nil; i++ {
@@ -123,19 +123,22 @@ func (v *view) log(ctx context.Context, of *viewDay) (part, error) {
 
 // runs returns a day without its response times. They are read only where the sealed day and the log have an instant in
 // common: then they decide whether the results are equal.
-func (v *view) runs(ctx context.Context, of *viewDay) (uptally.Day, error) {
-	sealed, _, err := v.sealed(of)
+func (v *view) runs(ctx context.Context, of *viewDay) (Outcomes, error) {
+	sealed, digest, err := v.sealed(of)
 	if err != nil {
-		return sealed, err
+		return Outcomes{}, err
 	}
 	log, err := v.log(ctx, of)
 	if err != nil {
-		return sealed, err
+		return Outcomes{}, err
+	}
+	if len(log.day.Runs) == 0 {
+		return Outcomes{sealed, digest}, nil
 	}
 	if !apart(sealed, log.day) {
 		p, err := v.whole(ctx, of)
 		p.day.RTT = nil
-		return p.day, err
+		return Outcomes{Day: p.day}, err
 	}
 	d, after := sealed.Extend(log.day)
 	if !after { // between each other: no instant is twice, so neither text nor response time decides anything
@@ -143,7 +146,7 @@ func (v *view) runs(ctx context.Context, of *viewDay) (uptally.Day, error) {
 		d = uptally.FoldDay(v.Check, v.Site, of.day, all)
 	}
 	d.RTT = nil
-	return d, nil
+	return Outcomes{Day: d}, nil
 }
 
 // whole returns a day with its response times and the sides of its failures.
@@ -275,16 +278,16 @@ func (t *tables) Days(ctx context.Context, check, site uptally.ID, from, to int3
 	return noneBeside(days, err)
 }
 
-// Runs returns days without response times.
-func (t *tables) Runs(ctx context.Context, check, site uptally.ID, from, to int32) (days []uptally.Day, err error) {
-	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
+// Runs reads each day into the place of the one before.
+func (t *tables) Runs(ctx context.Context, check, site uptally.ID, from, to int32, f func(Outcomes) error) error {
+	return t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
+		v.decoder.Passing = true
 		d, err := v.runs(ctx, of)
-		if len(d.Runs) > 0 {
-			days = append(slices.Grow(days, v.left), d)
+		if err != nil || len(d.Runs) == 0 {
+			return err
 		}
-		return err
+		return f(d)
 	})
-	return noneBeside(days, err)
 }
 
 // Heads returns heads: those of sealed days as they are stored.

@@ -130,12 +130,13 @@ func (m *Memory) days(s Series, from, to int32) []uptally.Day {
 }
 
 // Runs folds all results and forgets the response times.
-func (m *Memory) Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error) {
+func (m *Memory) Runs(ctx context.Context, check, site uptally.ID, from, to int32, f func(Outcomes) error) error {
 	days, err := m.Days(ctx, check, site, from, to)
-	for i := range days {
+	for i := 0; i < len(days) && err == nil; i++ {
 		days[i].RTT = nil
+		err = f(Outcomes{Day: days[i]})
 	}
-	return days, err
+	return err
 }
 
 // Heads folds all results.

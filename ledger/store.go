@@ -94,6 +94,14 @@ type Drop struct {
 	By, Why string
 }
 
+// Outcomes is a day of a series without its response times: what accounts are made of.
+type Outcomes struct {
+	uptally.Day
+	// Digest is that of the day's head. It is zero where results that are not sealed belong to the day: then Heads makes it out of
+	// all of them.
+	Digest [sha256.Size]byte
+}
+
 // Store is evidence at rest. All methods are safe for concurrent use; instants are milliseconds UTC, ranges half open.
 //
 //  1. Append makes batches durable; its return is the acknowledgement.
@@ -112,8 +120,9 @@ type Store interface {
 	// is taken again, and its seal then finds nothing new.
 	Append(ctx context.Context, in []Incoming) (dup []bool, err error)
 
-	// Runs returns the days of one series without their response times: what accounts are made of.
-	Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
+	// Runs calls f with the days of one series, as of one moment. The runs of a day are of use until f returns, and f does not read
+	// the store. What came before an error is of no use. An error of f ends it and is in the error of Runs.
+	Runs(ctx context.Context, check, site uptally.ID, from, to int32, f func(Outcomes) error) error
 	// Heads returns the heads of one series, with their digests.
 	Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error)
 	// Days returns whole days of one series. Where response times were dropped it is an error.

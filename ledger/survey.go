@@ -45,19 +45,20 @@ func TakeSurvey(ctx context.Context, s Store) (Survey, error) {
 	sites := map[uptally.ID]bool{}
 	for _, of := range series {
 		checks[of.Check], sites[of.Site] = true, true
-		runs, err := s.Runs(ctx, of.Check, of.Site, math.MinInt32, math.MaxInt32)
-		if err != nil {
-			return v, fmt.Errorf("read check %v at site %v: %w", of.Check, of.Site, err)
-		}
-		for _, d := range runs {
+		err := s.Runs(ctx, of.Check, of.Site, math.MinInt32, math.MaxInt32, func(d Outcomes) error {
+			day := d.Day.Day
 			if len(days) == 0 {
-				v.Oldest, v.Newest = d.Day, d.Day
+				v.Oldest, v.Newest = day, day
 			}
-			v.Oldest, v.Newest = min(v.Oldest, d.Day), max(v.Newest, d.Day)
-			days[SiteDay{of.Site, d.Day}] = true
+			v.Oldest, v.Newest = min(v.Oldest, day), max(v.Newest, day)
+			days[SiteDay{of.Site, day}] = true
 			for _, r := range d.Runs {
 				v.Results[r.Reason.Outcome()] += int(r.N)
 			}
+			return nil
+		})
+		if err != nil {
+			return v, fmt.Errorf("read check %v at site %v: %w", of.Check, of.Site, err)
 		}
 	}
 	v.Checks, v.Sites, v.Series, v.Days = len(checks), len(sites), len(series), len(days)

@@ -14,10 +14,9 @@ import (
 // Ledger is the evidence a statement is computed from. A ledger.Store is one; its documentation holds.
 type Ledger interface {
 	Plans(ctx context.Context, check string) ([]uptally.Plan, error)
-	// Runs are what accounts are made of, Heads tell a statement the digests besides, and Days is read only where a measure
-	// needs exact response times.
-	Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
-	Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error)
+	// Runs are what accounts are made of, with the digests of what is sealed. Days is read only where a measure needs exact response
+	// times, and for the digests of days that are not sealed.
+	Runs(ctx context.Context, check, site uptally.ID, from, to int32, f func(ledger.Outcomes) error) error
 	Days(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
 	Failures(ctx context.Context, check, site uptally.ID, from, to int64) ([]uptally.Result, error)
 	Entries(ctx context.Context, asOf int64) ([]uptally.Entry, error)
@@ -339,26 +338,14 @@ func (g *gathering) measure(ctx context.Context, read agreements.Interval) error
 		return err
 	}
 	for _, site := range sitesOf(g.ev.Plans) {
-		days, err := g.from.days(ctx, g.ev.Check, site, from, to)
+		s, err := g.from.days(ctx, g.ev.Check, site, from, to)
 		if err != nil {
 			return err
 		}
-		n := 0
-		for _, d := range days {
-			n += len(d.Runs)
+		g.ev.Sites = append(g.ev.Sites, agreements.SiteRuns{Site: site, Runs: s.runsOf(from, to)})
+		if g.terms.IsReading() {
+			g.ev.Days = append(g.ev.Days, s.daysOf(g.ev.Check, site, from, to)...)
 		}
-		s := agreements.SiteRuns{Site: site, Runs: make([]uptally.Run, 0, n)}
-		for _, d := range days {
-			if g.terms.IsReading() {
-				g.ev.Days = append(g.ev.Days, d.Day)
-			}
-			for _, r := range d.Runs {
-				if r = until(r, g.in.Now); r.N > 0 {
-					s.Runs = append(s.Runs, r)
-				}
-			}
-		}
-		g.ev.Sites = append(g.ev.Sites, s)
 	}
 	var err error
 	if g.ev.Days, err = ordinary(g.ev.Days, g.ev.Plans, g.in.Slots); err != nil {

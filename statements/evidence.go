@@ -116,10 +116,17 @@ func (t *tally) add(o tally) {
 }
 
 func (t *tally) counts() Counts {
-	var by [uptally.Unknown + 1]int64
+	var by outcomes
 	for r, n := range t {
 		by[uptally.Reason(r).Outcome()] += n
 	}
+	return by.counts()
+}
+
+// outcomes are numbers of results by outcome.
+type outcomes [uptally.Unknown + 1]int64
+
+func (by *outcomes) counts() Counts {
 	return Counts{by[uptally.Up], by[uptally.Down], by[uptally.Void], by[uptally.Missed], by[uptally.Unknown]}
 }
 

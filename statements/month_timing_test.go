@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/uptally/uptally"
+	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/ledgertest"
 )
 
@@ -15,23 +16,16 @@ type monthLedger struct {
 	heads map[[2]uptally.ID][]uptally.Head
 }
 
-func (l *monthLedger) Heads(_ context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error) {
-	var heads []uptally.Head
+func (l *monthLedger) Runs(_ context.Context, check, site uptally.ID, from, to int32, f func(ledger.Outcomes) error) error {
 	for _, h := range l.heads[[2]uptally.ID{check, site}] {
-		if h.Day.Day >= from && h.Day.Day < to {
-			heads = append(heads, h)
+		if h.Day.Day < from || h.Day.Day >= to {
+			continue
+		}
+		if err := f(ledger.Outcomes{Day: h.Day, Digest: h.Digest}); err != nil {
+			return err
 		}
 	}
-	return heads, nil
-}
-
-func (l *monthLedger) Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error) {
-	heads, err := l.Heads(ctx, check, site, from, to)
-	var days []uptally.Day
-	for _, h := range heads {
-		days = append(days, h.Day)
-	}
-	return days, err
+	return nil
 }
 
 func (l *monthLedger) Failures(context.Context, uptally.ID, uptally.ID, int64, int64) ([]uptally.Result, error) {

@@ -21,20 +21,23 @@ type reads struct {
 	digests, times bool
 	drops          []ledger.Drop
 	series         map[seriesName]*seriesDays
+	room           []uptally.Run // of the series that is being read
 }
 
 type seriesName struct{ check, site string }
 
-// seriesDays are the days that were read of a series, from ≤ day < to.
+// seriesDays are the days that were read of a series, from ≤ day < to, as far as they were sent before now.
 type seriesDays struct {
 	from, to int32
 	days     []readDay
+	runs     []uptally.Run // of one day behind those of the other
 }
 
-// readDay is a day up to the instant of computing, and the digest of its chunk where that was asked for.
+// readDay is what is kept of a day beside its runs.
 type readDay struct {
-	uptally.Day
-	digest [sha256.Size]byte
+	DayEvidence         // with the digest of its chunk where that was asked for
+	runs        int     // how many it has
+	rtt         []int64 // of its results, where a measure reads response times
 }
 
 // DroppedError says that days which a statement needs, or their response times, were dropped.
@@ -78,8 +81,8 @@ func (r *reads) check(ev agreements.Evidence, from int32) error {
 	return nil
 }
 
-// days returns the days of a series, from ≤ day < to.
-func (r *reads) days(ctx context.Context, check, site string, from, to int32) ([]readDay, error) {
+// days returns what was read of a series, days from ≤ day < to among them.
+func (r *reads) days(ctx context.Context, check, site string, from, to int32) (*seriesDays, error) {
 	name := seriesName{check, site}
 	s := r.series[name]
 	if s == nil {
@@ -91,99 +94,133 @@ func (r *reads) days(ctx context.Context, check, site string, from, to int32) ([
 		if err != nil {
 			return nil, err
 		}
-		s.from, s.days = from, append(older, s.days...)
+		s.from, s.days, s.runs = from, append(older.days, s.days...), append(older.runs, s.runs...)
 	}
 	if to > s.to {
 		newer, err := r.read(ctx, name, s.to, to)
 		if err != nil {
 			return nil, err
 		}
-		s.to, s.days = to, append(s.days, newer...)
+		s.to, s.days, s.runs = to, append(s.days, newer.days...), append(s.runs, newer.runs...)
 	}
-	return s.between(from, to), nil
+	return s, nil
 }
 
-// between are the days from ≤ day < to of those that were read.
-func (s *seriesDays) between(from, to int32) []readDay {
-	place := func(day int32) int {
-		i, _ := slices.BinarySearchFunc(s.days, day, func(d readDay, day int32) int { return int(d.Day.Day - day) })
-		return i
+// runsOf are those of the days from ≤ day < to.
+func (s *seriesDays) runsOf(from, to int32) []uptally.Run {
+	i, j := s.before(from), s.before(to)
+	return s.runs[i:j:j]
+}
+
+// before is how many runs the days before one have.
+func (s *seriesDays) before(day int32) (n int) {
+	for _, d := range s.days {
+		if d.Day < day {
+			n += d.runs
+		}
 	}
-	return s.days[place(from):max(place(from), place(to))]
+	return n
+}
+
+// daysOf are the days from ≤ day < to of a check at a site, which the series is of.
+func (s *seriesDays) daysOf(check, site string, from, to int32) (days []uptally.Day) {
+	runs := s.runsOf(from, to)
+	for _, d := range s.days {
+		if d.Day >= from && d.Day < to {
+			days = append(days, uptally.Day{Check: uptally.IDOf(check), Site: uptally.IDOf(site), Day: d.Day, Runs: runs[:d.runs:d.runs], RTT: d.rtt})
+			runs = runs[d.runs:]
+		}
+	}
+	return days
 }
 
 // read reads days at the depth that the request needs.
-func (r *reads) read(ctx context.Context, name seriesName, from, to int32) ([]readDay, error) {
-	check, site := uptally.IDOf(name.check), uptally.IDOf(name.site)
-	var days []readDay
-	var err error
-	switch {
-	case r.times:
-		days, err = r.whole(ctx, check, site, from, to)
-	case r.digests:
-		var heads []uptally.Head
-		heads, err = r.in.Ledger.Heads(ctx, check, site, from, to)
-		for _, h := range heads {
-			days = append(days, readDay{h.Day, h.Digest})
-		}
-		if err == nil {
-			days, err = r.cut(ctx, days)
-		}
-	default:
-		var runs []uptally.Day
-		runs, err = r.in.Ledger.Runs(ctx, check, site, from, to)
-		for _, d := range runs {
-			days = append(days, readDay{Day: d})
-		}
+func (r *reads) read(ctx context.Context, name seriesName, from, to int32) (seriesDays, error) {
+	of := ledger.Series{Check: uptally.IDOf(name.check), Site: uptally.IDOf(name.site)}
+	s := seriesDays{runs: r.room[:0]}
+	read := r.readRuns
+	if r.times {
+		read = r.readWhole
 	}
+	err := read(ctx, of, from, to, &s)
+	r.room, s.runs = s.runs, slices.Clone(s.runs)
 	if err != nil {
-		return nil, fmt.Errorf("read days of %q at %q: %w", name.check, name.site, err)
+		return seriesDays{}, fmt.Errorf("read days of %q at %q: %w", name.check, name.site, err)
 	}
-	return days, nil
+	return s, nil
 }
 
-// whole reads days with their response times, what was sent before now.
-func (r *reads) whole(ctx context.Context, check, site uptally.ID, from, to int32) ([]readDay, error) {
-	whole, err := r.in.Ledger.Days(ctx, check, site, from, to)
-	if err != nil {
-		return nil, err
-	}
-	var days []readDay
-	for _, d := range whole {
-		day := readDay{Day: sentBefore(d, r.in.Now)}
-		if len(day.Runs) == 0 {
-			continue
+// readRuns reads outcomes. With digests, it reads days whole whose digest is not that of what is sealed: because more results belong to
+// them, or because some were sent at now or later. These are the last few days, if any.
+func (r *reads) readRuns(ctx context.Context, of ledger.Series, from, to int32, s *seriesDays) error {
+	var again []int
+	err := r.in.Ledger.Runs(ctx, of.Check, of.Site, from, to, func(d ledger.Outcomes) error {
+		late := s.add(d.Day, d.Digest, r.in.Now)
+		if r.digests && (late || d.Digest == [sha256.Size]byte{}) {
+			again = append(again, len(s.days)-1)
 		}
-		if r.digests {
-			h, err := day.Head()
-			if err != nil {
-				return nil, err
-			}
-			day.digest = h.Digest
-		}
-		days = append(days, day)
-	}
-	return days, nil
-}
-
-// cut reads those days again that hold results sent at now or later, which is nearly always none: their digests are of what
-// had been measured by then.
-func (r *reads) cut(ctx context.Context, days []readDay) ([]readDay, error) {
-	for i := len(days) - 1; i >= 0; i-- {
-		d := days[i]
-		if !slices.ContainsFunc(d.Runs, func(run uptally.Run) bool { return run.End()+int64(run.Late) >= r.in.Now }) {
-			continue
-		}
-		again, err := r.whole(ctx, d.Check, d.Site, d.Day.Day, d.Day.Day+1)
+		return nil
+	})
+	for _, i := range slices.Backward(again) {
 		if err != nil {
-			return nil, err
+			break
 		}
-		for k := range again {
-			again[k].RTT = nil
-		}
-		days = slices.Replace(days, i, i+1, again...)
+		err = r.readAgain(ctx, of, i, s)
 	}
-	return days, nil
+	return err
+}
+
+// readAgain puts a day that is read whole in the place of the one at i.
+func (r *reads) readAgain(ctx context.Context, of ledger.Series, i int, s *seriesDays) error {
+	was := s.days[i]
+	var is seriesDays
+	if err := r.readWhole(ctx, of, was.Day, was.Day+1, &is); err != nil {
+		return err
+	}
+	first := s.before(was.Day)
+	s.days = slices.Replace(s.days, i, i+1, is.days...)
+	s.runs = slices.Replace(s.runs, first, first+was.runs, is.runs...)
+	return nil
+}
+
+// readWhole reads days with their response times, what was sent before now.
+func (r *reads) readWhole(ctx context.Context, of ledger.Series, from, to int32, s *seriesDays) error {
+	days, err := r.in.Ledger.Days(ctx, of.Check, of.Site, from, to)
+	if err != nil {
+		return err
+	}
+	for _, d := range days {
+		if d = sentBefore(d, r.in.Now); len(d.Runs) == 0 {
+			continue
+		}
+		var h uptally.Head
+		if r.digests {
+			if h, err = d.Head(); err != nil {
+				return err
+			}
+		}
+		s.add(d, h.Digest, r.in.Now)
+		if r.times {
+			s.days[len(s.days)-1].rtt = d.RTT
+		}
+	}
+	return nil
+}
+
+// add appends a day, what was sent before now, and reports whether it has more.
+func (s *seriesDays) add(d uptally.Day, digest [sha256.Size]byte, now int64) (more bool) {
+	var by outcomes
+	before := len(s.runs)
+	for _, run := range d.Runs {
+		kept := until(run, now)
+		more = more || kept.N < run.N
+		if kept.N > 0 {
+			s.runs = append(s.runs, kept)
+			by[kept.Reason.Outcome()] += int64(kept.N)
+		}
+	}
+	s.days = append(s.days, readDay{DayEvidence: DayEvidence{Day: d.Day, Counts: by.counts(), Digest: digest}, runs: len(s.runs) - before})
+	return more
 }
 
 // evidence are the days of a series that belong to a period, and those that were read beside it because an outage or a rule
@@ -191,15 +228,10 @@ func (r *reads) cut(ctx context.Context, days []readDay) ([]readDay, error) {
 func (s *seriesDays) evidence(period agreements.Interval) (of, beyond []DayEvidence) {
 	from, to := uptally.DayOf(period.From), uptally.DayOf(period.To-1)
 	for _, d := range s.days {
-		var t tally
-		for _, run := range d.Runs {
-			t[run.Reason] += int64(run.N)
-		}
-		row := DayEvidence{Day: d.Day.Day, Counts: t.counts(), Digest: d.digest}
-		if d.Day.Day < from || d.Day.Day > to {
-			beyond = append(beyond, row)
+		if d.Day < from || d.Day > to {
+			beyond = append(beyond, d.DayEvidence)
 		} else {
-			of = append(of, row)
+			of = append(of, d.DayEvidence)
 		}
 	}
 	return of, beyond
@@ -207,7 +239,7 @@ func (s *seriesDays) evidence(period agreements.Interval) (of, beyond []DayEvide
 
 // sentBefore keeps the results of a day that were sent before now.
 func sentBefore(d uptally.Day, now int64) uptally.Day {
-	if now >= int64(d.Day+2)*uptally.DayMillis {
+	if !slices.ContainsFunc(d.Runs, func(run uptally.Run) bool { return until(run, now).N < run.N }) {
 		return d
 	}
 	var kept []uptally.Result

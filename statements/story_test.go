@@ -92,25 +92,20 @@ func (l *fakeLedger) Days(_ context.Context, _, site uptally.ID, from, to int32)
 	return slices.DeleteFunc(slices.Clone(l.days[site]), func(d uptally.Day) bool { return d.Day < from || d.Day >= to }), nil
 }
 
-func (l *fakeLedger) Runs(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error) {
-	return l.Days(ctx, check, site, from, to)
-}
-
-// Heads has response times of zero for days that were added without.
-func (l *fakeLedger) Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error) {
+// Runs has the digest that a day has with response times of zero where it was added without.
+func (l *fakeLedger) Runs(ctx context.Context, check, site uptally.ID, from, to int32, f func(ledger.Outcomes) error) error {
 	days, err := l.Days(ctx, check, site, from, to)
-	var heads []uptally.Head
-	for _, d := range days {
+	for i := 0; i < len(days) && err == nil; i++ {
+		d := days[i]
 		if d.RTT == nil {
 			d.RTT = make([]int64, d.Len())
 		}
-		h, err := d.Head()
-		if err != nil {
-			return nil, err
+		var h uptally.Head
+		if h, err = d.Head(); err == nil {
+			err = f(ledger.Outcomes{Day: h.Day, Digest: h.Digest})
 		}
-		heads = append(heads, h)
 	}
-	return heads, err
+	return err
 }
 
 func (l *fakeLedger) Failures(_ context.Context, _, site uptally.ID, from, to int64) ([]uptally.Result, error) {

@@ -171,7 +171,9 @@ func (b *bench) readings() map[string]reading {
 		ask("plans of "+check, func() (any, error) { return store.Plans(ctx, check) })
 		for _, site := range []string{"fra1", "ams1"} {
 			c, s, of := uptally.IDOf(check), uptally.IDOf(site), " of "+check+" at "+site
-			ask("runs"+of, func() (any, error) { return store.Runs(ctx, c, s, math.MinInt32, math.MaxInt32) })
+			ask("runs"+of, func() (any, error) {
+				return ledgertest.Runs(ctx, store, c, s, math.MinInt32, math.MaxInt32)
+			})
 			ask("heads"+of, func() (any, error) { return headsOf(store.Heads(ctx, c, s, math.MinInt32, math.MaxInt32)) })
 			ask("days"+of, func() (any, error) { return store.Days(ctx, c, s, math.MinInt32, math.MaxInt32) })
 			ask("failures"+of, func() (any, error) { return store.Failures(ctx, c, s, math.MinInt64, math.MaxInt64) })

@@ -434,15 +434,18 @@ func droppedBodies(t *testing.T, open func(testing.TB) ledger.Store) {
 	}
 	Append(t, s, []ledger.Incoming{Batch(t, 1, 1, Up(0, 10), Down(31_000, uptally.Status, "503"))}, false)
 	SealDay(t, s, 7, true)
-	runs, err := s.Runs(t.Context(), Check, Site, Day, Day+1)
+	runs, err := Runs(t.Context(), s, Check, Site, Day, Day+1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	digest := headDigest(t, s, Check)
+	if len(runs) != 1 || runs[0].Digest != digest {
+		t.Errorf("got %v, want a sealed day with digest %x", runs, digest)
+	}
 	if err := s.Drop(t.Context(), ledger.Drop{Before: Day + 1, BodiesOnly: true, At: 99, By: "ana", Why: "room"}); err != nil {
 		t.Fatal(err)
 	}
-	again, err := s.Runs(t.Context(), Check, Site, Day, Day+1)
+	again, err := Runs(t.Context(), s, Check, Site, Day, Day+1)
 	if diff := cmp.Diff(runs, again); err != nil || diff != "" {
 		t.Errorf("runs: %v %s", err, diff)
 	}

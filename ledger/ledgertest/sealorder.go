@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"testing"
@@ -172,11 +173,22 @@ type Readings struct {
 	Failures      []uptally.Result
 }
 
-// ReadSeries reads a series in every depth, days from ≤ day < to. Heads that are not those of the days are an error.
+// Runs keeps what Store.Runs passes by.
+func Runs(ctx context.Context, s ledger.Store, check, site uptally.ID, from, to int32) (days []ledger.Outcomes, err error) {
+	err = s.Runs(ctx, check, site, from, to, func(d ledger.Outcomes) error {
+		d.Runs = slices.Clone(d.Runs)
+		days = append(days, d)
+		return nil
+	})
+	return days, err
+}
+
+// ReadSeries reads a series in every depth, days from ≤ day < to. Heads and digests that are not those of the days are an error.
 func ReadSeries(ctx context.Context, s ledger.Store, of ledger.Series, from, to int32) (a Readings, err error) {
+	var outcomes []ledger.Outcomes
 	var heads []uptally.Head
 	for _, read := range []func() error{
-		func() error { a.Runs, err = s.Runs(ctx, of.Check, of.Site, from, to); return err },
+		func() error { outcomes, err = Runs(ctx, s, of.Check, of.Site, from, to); return err },
 		func() error { a.Days, err = s.Days(ctx, of.Check, of.Site, from, to); return err },
 		func() error { heads, err = s.Heads(ctx, of.Check, of.Site, from, to); return err },
 		func() error {
@@ -188,8 +200,8 @@ func ReadSeries(ctx context.Context, s ledger.Store, of ledger.Series, from, to 
 			return a, err
 		}
 	}
-	if len(heads) != len(a.Days) || len(a.Runs) != len(a.Days) {
-		return a, fmt.Errorf("got %d heads and %d days of runs, want %d", len(heads), len(a.Runs), len(a.Days))
+	if len(heads) != len(a.Days) || len(outcomes) != len(a.Days) {
+		return a, fmt.Errorf("got %d heads and %d days of runs, want %d", len(heads), len(outcomes), len(a.Days))
 	}
 	for i, d := range a.Days {
 		head, err := heads[i].AppendBinary(nil)
@@ -203,6 +215,10 @@ func ReadSeries(ctx context.Context, s ledger.Store, of ledger.Series, from, to 
 		if !bytes.Equal(head, want) {
 			return a, fmt.Errorf("head of day %d: got %x, want %x", d.Day, head, want)
 		}
+		if o := outcomes[i].Digest; o != heads[i].Digest && o != [sha256.Size]byte{} {
+			return a, fmt.Errorf("outcomes of day %d: got digest %x, want %x or none", d.Day, o, heads[i].Digest)
+		}
+		a.Runs = append(a.Runs, outcomes[i].Day)
 		a.Heads, a.Bodies = append(a.Heads, head), append(a.Bodies, d.AppendBody(nil))
 	}
 	return a, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/agreements"
+	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/delivery"
 )
 
@@ -255,13 +256,13 @@ func (w *World) judgeAccounts(have map[uptally.Slot]found) {
 	for check, p := range w.plans {
 		ev := agreements.Evidence{Check: p.Check, Plans: []uptally.Plan{p}}
 		for i, site := range w.places {
-			days, err := w.server.disk.store.Runs(context.Background(), uptally.IDOf(p.Check), site, from, to)
+			s := agreements.SiteRuns{Site: w.names[i]}
+			err := w.server.disk.store.Runs(context.Background(), uptally.IDOf(p.Check), site, from, to, func(d ledger.Outcomes) error {
+				s.Runs = append(s.Runs, d.Runs...)
+				return nil
+			})
 			if err != nil {
 				panic("BUG: " + err.Error())
-			}
-			s := agreements.SiteRuns{Site: w.names[i]}
-			for _, d := range days {
-				s.Runs = append(s.Runs, d.Runs...)
 			}
 			if w.bug == MissingIsDown {
 				s.Runs = append(s.Runs, w.absent(check, i, have)...)
