@@ -36,6 +36,7 @@ type loadAgent struct {
 	settled  int // batches that were acknowledged since the start
 	perBatch int
 	every    time.Duration
+	last     time.Time // of the newest live batch, when it was due
 }
 
 // loadBatch is what a batch is made of: checks from ≤ i < to, at an instant.
@@ -66,19 +67,16 @@ func (a *loadAgent) run(ctx context.Context, after time.Duration) {
 	a.turns = make(chan func())
 	a.sender = delivery.NewSender(time.Now().UnixMilli(), 0, func(n int64) int64 { return n / 2 })
 	a.step(ctx, a.pending(0))
-	next := time.Now().Add(after)
+	a.begin(time.Now().Add(after))
 	for ctx.Err() == nil {
-		wake := next
+		wake := a.next()
 		if at := time.UnixMilli(a.sender.Next()); a.sender.Next() != delivery.Never && at.Before(wake) {
 			wake = at
 		}
 		timer := time.NewTimer(time.Until(wake))
 		select {
 		case <-timer.C:
-			if !time.Now().Before(next) {
-				a.appendNext(ctx)
-				next = next.Add(a.pace())
-			}
+			a.appendDue(ctx)
 			a.step(ctx, delivery.Tick())
 		case do := <-a.turns:
 			do()
@@ -91,13 +89,21 @@ func (a *loadAgent) run(ctx context.Context, after time.Duration) {
 	}
 }
 
-func (a *loadAgent) pace() time.Duration {
+// begin has the first live batch made at an instant.
+func (a *loadAgent) begin(at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.every
+	a.last = at.Add(-a.every)
 }
 
-// rate changes what comes from now on: so many results in each batch, a batch each so often.
+// next is when the next live batch is due.
+func (a *loadAgent) next() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last.Add(a.every)
+}
+
+// rate changes what comes from now on, the batch that is next included: so many results in each, a batch each so often.
 func (a *loadAgent) rate(results int, every time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -106,15 +112,15 @@ func (a *loadAgent) rate(results int, every time.Duration) {
 
 // hoard makes a backlog: a batch of each second before now. It is called before run.
 func (a *loadAgent) hoard(batches int, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for i := range batches {
 		a.put(now.Add(time.Duration(i-batches)*time.Second), false)
 	}
 }
 
-// put makes a batch of the checks that are due next.
+// put makes a batch of the checks that are due next. a.mu is held.
 func (a *loadAgent) put(at time.Time, live bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	from := 0
 	if n := len(a.made); n > 0 {
 		from = a.made[n-1].to % len(a.checks)
@@ -143,9 +149,18 @@ func (a *loadAgent) perCheck() []int {
 	return counts
 }
 
-func (a *loadAgent) appendNext(ctx context.Context) {
-	a.put(time.Now(), true)
-	a.step(ctx, a.pending(len(a.made)-1))
+// appendDue makes the next live batch where it is due.
+func (a *loadAgent) appendDue(ctx context.Context) {
+	a.mu.Lock()
+	due := !time.Now().Before(a.last.Add(a.every))
+	if due {
+		a.put(time.Now(), true)
+		a.last = a.last.Add(a.every)
+	}
+	a.mu.Unlock()
+	if due {
+		a.step(ctx, a.pending(len(a.made)-1))
+	}
 }
 
 // pending are the batches from a place on.
