@@ -403,12 +403,8 @@ func (a *loadAgent) account(t *testing.T, store ledger.Store) (results int, err 
 	}
 	lost, double := 0, 0
 	for k, want := range a.perCheck() {
-		days, err := store.Runs(t.Context(), a.checks[k], a.site, math.MinInt32, math.MaxInt32)
-		if err != nil {
-			return 0, err
-		}
 		up, contested := 0, 0
-		for _, d := range days {
+		err := store.Runs(t.Context(), a.checks[k], a.site, math.MinInt32, math.MaxInt32, func(d ledger.Outcomes) error {
 			for _, r := range d.Runs {
 				if r.Reason == uptally.OK {
 					up += int(r.N)
@@ -416,6 +412,10 @@ func (a *loadAgent) account(t *testing.T, store ledger.Store) (results int, err 
 					contested += int(r.N)
 				}
 			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
 		}
 		results, lost, double = results+up, lost+max(want-up-contested, 0), double+contested+max(up-want, 0)
 	}
