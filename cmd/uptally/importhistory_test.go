@@ -287,7 +287,7 @@ func TestImportRefuses(t *testing.T) {
 			"uptally: plan check \"own\": it is measured here since 2026-01-01T00:00:00Z: import what was recorded before, or under another name\n"},
 		{"what is to come", []string{"import", "csv", future, "-c", config}, exitFailed, "uptally: import \"future.csv\": got a result of 9026-02-03T00:03:00Z, which is still to come\n"},
 		{"a change log without its end", []string{"import", "csv", file, "-c", config, "--change-log", "--every", "1s"}, exitUsage,
-			"uptally: csv: if any flags in the group [change-log every until] are set they must all be set; missing [until]; see uptally --help\n"},
+			"uptally: import csv: if any flags in the group [change-log every until] are set they must all be set; missing [until]; see uptally import csv --help\n"},
 		{"a password in the address", append(slices.Clone(asked), "--url", "http://ann:canary@127.0.0.1:1"), exitUsage,
 			"uptally: import: want --url with http or https, a host and perhaps a path, and no password in it: see --user and --bearer-file\n"},
 		{"an end before the start", append(slices.Clone(asked), "--to", "2025-01-01T00:00:00Z"), exitUsage,

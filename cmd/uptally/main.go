@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	_ "time/tzdata" // zone data for machines that have none
@@ -73,7 +74,7 @@ func rootCommand(s streams) *cobra.Command {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%s: %w; see uptally %s --help", c.Name(), err, c.Name())}
+		return misused(c, err)
 	})
 	root.AddCommand(
 		agentCommand(s),
@@ -98,6 +99,11 @@ func rootCommand(s streams) *cobra.Command {
 	return root
 }
 
+// misused is a usage error of a command, and where its usage is shown.
+func misused(c *cobra.Command, err error) error {
+	return usageError{fmt.Errorf("%s: %w; see %s --help", strings.TrimPrefix(c.CommandPath(), "uptally "), err, c.CommandPath())}
+}
+
 // usageArgs makes a wrong number of arguments, an unknown subcommand, or flags that are missing or exclude each other a usage error, of
 // c and of every command below it.
 func usageArgs(c *cobra.Command) {
@@ -107,7 +113,7 @@ func usageArgs(c *cobra.Command) {
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		if err := cmp.Or(check(c, args), c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
-			return usageError{fmt.Errorf("%s: %w; see uptally --help", c.Name(), err)}
+			return misused(c, err)
 		}
 		return nil
 	}

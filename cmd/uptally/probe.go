@@ -68,9 +68,9 @@ Exit code: 0 if every probe was up, 1 if one was not, 2 if nothing could be prob
 func (f *probeFlags) register(c *cobra.Command) {
 	p := c.PersistentFlags()
 	p.StringArrayVarP(&f.with, "with", "w", nil, "further settings of the kind, as YAML; may be repeated")
-	p.TextVar(&f.timeout, "timeout", f.timeout, "one deadline over all phases")
+	p.TextVar(&f.timeout, "timeout", f.timeout, "one deadline over all phases, a `duration` such as 5s")
 	p.IntVar(&f.count, "count", 0, "repeat so many times")
-	p.TextVar(&f.every, "every", f.every, "repeat at this interval; without --count until Ctrl-C")
+	p.TextVar(&f.every, "every", f.every, "repeat at this interval, a `duration` such as 1s; without --count until Ctrl-C")
 	p.BoolVarP(&f.ipv4, "ipv4", "4", false, "IPv4 only")
 	p.BoolVarP(&f.ipv6, "ipv6", "6", false, "IPv6 only")
 	p.StringVar(&f.format, "format", "text", "text, or json: one object a line")
