@@ -136,9 +136,9 @@ func serverAgentsCommand(s streams) *cobra.Command {
 			if err := p.check(); err != nil {
 				return err
 			}
-			cfg, err := configs.Load(p.config)
+			cfg, err := p.installation(s)
 			if err != nil {
-				return printProblems(s, err)
+				return err
 			}
 			all, err := registry{cfg}.all(c.Context())
 			if err != nil {

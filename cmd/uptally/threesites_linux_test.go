@@ -19,7 +19,6 @@ import (
 
 	"github.com/uptally/uptally"
 	"github.com/uptally/uptally/configs"
-	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/statements"
 )
 
@@ -133,47 +132,33 @@ func (f *federation) until(what string, holds func() bool) {
 	}
 }
 
-// read calls a function with the ledger.
-func (f *federation) read(with func(cfg *configs.Config, store ledger.Store)) {
-	f.t.Helper()
-	cfg, err := configs.Load(f.config)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	store, err := readLedger(f.t.Context(), cfg)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer store.Close()
-	with(cfg, store)
-}
-
 // settled waits until the ledger has two results of each check, and of each site, that are up and were sent after an instant.
 func (f *federation) settled(after time.Time) {
 	f.t.Helper()
 	today := uptally.DayOf(after.UnixMilli())
-	f.until("everything is up and delivered", func() (all bool) {
-		f.read(func(_ *configs.Config, store ledger.Store) {
-			all = true
-			for _, check := range []string{"portal", "echo", "steady"} {
-				for _, site := range threeSites {
-					days, err := store.Days(f.t.Context(), uptally.IDOf(check), uptally.IDOf(site), today, today+2)
-					if err != nil {
-						f.t.Fatal(err)
-					}
-					n := 0
-					for _, d := range days {
-						for r := range d.Results() {
-							if r.SentAt() > after.UnixMilli() && r.Outcome() == uptally.Up {
-								n++
-							}
+	f.until("everything is up and delivered", func() bool {
+		store := openToRead(f.t, f.config)
+		defer store.Close()
+		for _, check := range []string{"portal", "echo", "steady"} {
+			for _, site := range threeSites {
+				days, err := store.Days(f.t.Context(), uptally.IDOf(check), uptally.IDOf(site), today, today+2)
+				if err != nil {
+					f.t.Fatal(err)
+				}
+				n := 0
+				for _, d := range days {
+					for r := range d.Results() {
+						if r.SentAt() > after.UnixMilli() && r.Outcome() == uptally.Up {
+							n++
 						}
 					}
-					all = all && n >= 2
+				}
+				if n < 2 {
+					return false
 				}
 			}
-		})
-		return all
+		}
+		return true
 	})
 }
 
@@ -200,22 +185,25 @@ func (f *federation) together() {
 }
 
 // account is what the account of a service says of a stretch of time.
-func (f *federation) account(service string, from, to time.Time) (a *statements.Account) {
+func (f *federation) account(service string, from, to time.Time) *statements.Account {
 	f.t.Helper()
-	f.read(func(cfg *configs.Config, store ledger.Store) {
-		period := from.UTC().Truncate(time.Second).Format(time.RFC3339) + "/" + to.UTC().Truncate(time.Second).Format(time.RFC3339)
-		req, err := request(cfg, service, period, "", time.Now().UnixMilli())
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		req.Ledger = store
-		st, err := statements.Compute(f.t.Context(), req)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		a = &st.Accounts[0]
-	})
-	return a
+	cfg, err := configs.Load(f.config)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	period := from.UTC().Truncate(time.Second).Format(time.RFC3339) + "/" + to.UTC().Truncate(time.Second).Format(time.RFC3339)
+	req, err := request(cfg, service, period, "", time.Now().UnixMilli())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	store := openToRead(f.t, f.config)
+	defer store.Close()
+	req.Ledger = store
+	st, err := statements.Compute(f.t.Context(), req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return &st.Accounts[0]
 }
 
 // says is what the server's metrics say of a service now, as uptally_service_state has it.

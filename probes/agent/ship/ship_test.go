@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"os"
@@ -100,17 +99,9 @@ func TestServerHangs(t *testing.T) {
 
 // Whatever is answered that is no reply, all stays in the spool and is delivered when the server is itself again.
 func TestAnswersThatAreNone(t *testing.T) {
-	answer := func(code int, header http.Header, body string) func(*http.Request, func() (*http.Response, error)) (*http.Response, error) {
-		return func(rq *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
-			if header == nil {
-				header = http.Header{}
-			}
-			return &http.Response{StatusCode: code, Status: fmt.Sprint(code), Header: header.Clone(), Body: io.NopCloser(bytes.NewBufferString(body)), Request: rq}, nil
-		}
-	}
 	for _, c := range []struct {
 		name string
-		way  func(*http.Request, func() (*http.Response, error)) (*http.Response, error)
+		way  way
 		kind func(ship.Failures) uint64
 	}{
 		{"a proxy's page", answer(200, nil, "<html>please log in</html>"), func(f ship.Failures) uint64 { return f.Unusable }},
@@ -124,7 +115,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"too large, all of it", answer(413, nil, ""), func(f ship.Failures) uint64 { return f.TooLarge }},
 		{"server's error", answer(500, nil, ""), func(f ship.Failures) uint64 { return f.Unusable }},
 		{"not accepted", answer(401, nil, ""), func(f ship.Failures) uint64 { return f.Denied }},
-		{"no connection", func(*http.Request, func() (*http.Response, error)) (*http.Response, error) { return nil, errCut }, func(f ship.Failures) uint64 { return f.NoAnswer }},
+		{"no connection", cut, func(f ship.Failures) uint64 { return f.NoAnswer }},
 		{"cut after delivery", cutAfter, func(f ship.Failures) uint64 { return f.NoAnswer }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -156,11 +147,7 @@ func TestRetryAfter(t *testing.T) {
 		s := begin(t, m, t.TempDir())
 		defer s.end()
 		pass(time.Second)
-		busy := func(rq *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
-			h := http.Header{"Retry-After": {"90"}}
-			return &http.Response{StatusCode: 503, Status: "503", Header: h, Body: http.NoBody, Request: rq}, nil
-		}
-		m.way(busy)
+		m.way(answer(503, http.Header{"Retry-After": {"90"}}, ""))
 		s.append()
 		pass(time.Second)
 		m.asked("")
@@ -466,9 +453,7 @@ func TestRenewal(t *testing.T) {
 			t.Errorf("got %+v", st)
 		}
 		n := renews()
-		m.way(func(rq *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
-			return &http.Response{StatusCode: 403, Status: "403", Header: http.Header{}, Body: http.NoBody, Request: rq}, nil
-		})
+		m.way(answer(403, nil, ""))
 		m.asked("")
 		pass(time.Hour)
 		if got := renews() - n; got != 1 {
@@ -504,7 +489,7 @@ func TestStop(t *testing.T) {
 		if took := time.Since(begun); took != 5*time.Second {
 			t.Errorf("got %v for a stop beside a server that hangs, want 5s", took)
 		}
-		m.way(func(*http.Request, func() (*http.Response, error)) (*http.Response, error) { return nil, errCut })
+		m.way(cut)
 		s = begin(t, m, dir)
 		pass(10 * time.Second)
 		begun = time.Now()
@@ -526,7 +511,7 @@ func TestHelloInParts(t *testing.T) {
 		s := begin(t, m, t.TempDir())
 		defer s.end()
 		pass(time.Second)
-		m.way(func(*http.Request, func() (*http.Response, error)) (*http.Response, error) { return nil, errCut })
+		m.way(cut)
 		for range 2_100 {
 			s.BeginEpoch()
 			s.append()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -116,7 +117,7 @@ type member struct {
 	bearer string
 
 	mu      sync.Mutex
-	on      func(rq *http.Request, go_ func() (*http.Response, error)) (*http.Response, error) // nil: as it should be
+	on      way // nil: as it should be
 	calls   []string
 	renewAt time.Time
 	renews  int
@@ -185,7 +186,7 @@ func (m *member) RoundTrip(rq *http.Request) (*http.Response, error) {
 }
 
 // way changes what becomes of requests; nil is as it should be.
-func (m *member) way(on func(*http.Request, func() (*http.Response, error)) (*http.Response, error)) {
+func (m *member) way(on way) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.on = on
@@ -262,6 +263,20 @@ func (s *station) append() ledger.Number {
 	return b.Number
 }
 
+// way is what becomes of a request; through is how it goes as it should.
+type way func(rq *http.Request, through func() (*http.Response, error)) (*http.Response, error)
+
+// answer is a server, or whoever stands before it, that says this to every request.
+func answer(code int, header http.Header, body string) way {
+	return func(rq *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
+		h := header.Clone()
+		if h == nil {
+			h = http.Header{}
+		}
+		return &http.Response{StatusCode: code, Status: fmt.Sprint(code), Header: h, Body: io.NopCloser(bytes.NewBufferString(body)), Request: rq}, nil
+	}
+}
+
 // hang is a server that takes a request and says nothing.
 func hang(rq *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
 	<-rq.Context().Done()
@@ -269,6 +284,9 @@ func hang(rq *http.Request, _ func() (*http.Response, error)) (*http.Response, e
 }
 
 var errCut = errors.New("connection reset by peer")
+
+// cut is a connection that breaks before the server has anything.
+func cut(*http.Request, func() (*http.Response, error)) (*http.Response, error) { return nil, errCut }
 
 // cutAfter is a connection that breaks when the server has done all.
 func cutAfter(_ *http.Request, through func() (*http.Response, error)) (*http.Response, error) {
