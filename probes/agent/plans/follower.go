@@ -19,7 +19,7 @@ type FollowerOptions struct {
 	Server    string
 	// Version is what the agent has.
 	Version string
-	// Take puts a set in force. A set with an error is not asked for again until the server has another.
+	// Take puts a set in force. A set with an error is asked for again after five minutes: it may have been the disk that refused it.
 	Take func(data []byte) error
 	Log  *slog.Logger
 }
@@ -73,11 +73,13 @@ const (
 	fetchTime = time.Minute
 	// fetchAgain is the least time between two requests that failed.
 	fetchAgain = 5 * time.Second
+	// takeAgain is the least time between two tries of a set that could not be put in force.
+	takeAgain = 5 * time.Minute
 )
 
 // Run fetches until ctx ends.
 func (f *Follower) Run(ctx context.Context) {
-	refused := ""
+	refused, until := "", time.Time{}
 	for {
 		var want string
 		select {
@@ -85,11 +87,11 @@ func (f *Follower) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		switch want {
-		case f.o.Version:
+		if want == f.o.Version {
 			f.caughtUp() // the server may have gone back to it
 			continue
-		case refused:
+		}
+		if want == refused && time.Now().Before(until) {
 			continue
 		}
 		data, err := f.fetch(ctx)
@@ -102,7 +104,7 @@ func (f *Follower) Run(ctx context.Context) {
 		}
 		got := delivery.PlansVersion(data)
 		if err := f.o.Take(data); err != nil {
-			refused = got
+			refused, until = got, time.Now().Add(takeAgain)
 			f.note(true, err)
 			continue
 		}

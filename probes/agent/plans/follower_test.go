@@ -101,3 +101,35 @@ func TestFollowerHearsTheLast(t *testing.T) {
 		}
 	})
 }
+
+// A set could not be kept, say on a full disk. It is in force within minutes of there being room, without any other from the server.
+func TestFollowerTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, full := &lector{text: "one", code: http.StatusOK}, true
+		f := NewFollower(FollowerOptions{
+			Transport: l, Server: "https://uptally.example.com", Log: slog.New(slog.DiscardHandler),
+			Take: func([]byte) error {
+				if full {
+					return errors.New("no space left on device")
+				}
+				return nil
+			},
+		})
+		go f.Run(t.Context())
+		heartbeats := func(n int) {
+			for range n {
+				f.Told(delivery.PlansVersion([]byte("one")))
+				<-time.After(30 * time.Second)
+			}
+		}
+		heartbeats(40)
+		if l.asked != 4 {
+			t.Errorf("got %d requests in twenty minutes, want one in five", l.asked)
+		}
+		full = false
+		heartbeats(11)
+		if got, want := f.Stats(), (FollowerStats{Taken: 1, Refused: 4}); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}
