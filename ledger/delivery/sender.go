@@ -269,7 +269,7 @@ func (s *Sender) greeted(r Reply, acts []Action) []Action {
 			s.newest[Talk] = Number{uint64(t.Epoch), t.Ranges[n-1].To} // until a lane has one, this is what a ledger that is set back lacks
 		}
 	}
-	s.lane[Talk].failures, s.lane[Talk].notBefore = 0, s.now
+	s.lane[Talk].failures, s.lane[Talk].notBefore = 0, s.now+again // two ledgers under one name would have it ask without end
 	for l := Backlog; l < lanes; l++ {
 		s.lane[l].failures, s.lane[l].notBefore = 0, s.now+r.RetryAfter
 	}

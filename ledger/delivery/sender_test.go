@@ -140,9 +140,32 @@ func TestRestoredLedgerIsGreetedAnew(t *testing.T) {
 	k.at(100, spooled(100, 1, 2), "send backlog 1,2")
 	other := ok(1, 2)
 	other.Incarnation = 2
-	k.at(200, Answered(Backlog, other), "hello")
-	k.at(300, Answered(Talk, Reply{Incarnation: 2, Taken: []Taken{{Epoch: epoch, Ranges: Ranges{{1, 1}}}}}),
-		"unmark but [{1 1}] at 300", "send backlog 1,2")
+	k.at(1_200, Answered(Backlog, other), "hello")
+	k.at(1_300, Answered(Talk, Reply{Incarnation: 2, Taken: []Taken{{Epoch: epoch, Ranges: Ranges{{1, 1}}}}}),
+		"unmark but [{1 1}] at 1300", "send backlog 1,2")
+}
+
+// Two servers of two ledgers answer under one name, in turn: the agent asks what each has, and not as fast as the line allows.
+func TestTwoLedgersUnderOneName(t *testing.T) {
+	k := begun(t)
+	k.s.Step(20, spooled(20, 1), nil)
+	hellos := 0
+	for now, acts := int64(30), []Action{{Deed: Send, Lane: Backlog}}; now < 60_000; now += 10 {
+		last := acts
+		acts = k.s.Step(now, Tick(), nil)
+		for _, a := range last {
+			switch a.Deed {
+			case Send:
+				acts = k.s.Step(now, Answered(a.Lane, Reply{Incarnation: 2}), acts)
+			case SayHello:
+				hellos++
+				acts = k.s.Step(now, Answered(Talk, Reply{Incarnation: 1, Taken: []Taken{{Epoch: epoch}}}), acts)
+			}
+		}
+	}
+	if hellos < 10 || hellos > 60 {
+		t.Errorf("got %d hellos in a minute, want one a second at most", hellos)
+	}
 }
 
 // A request under way ends before a hello begins, so that no reply of before is taken for one of after.
@@ -228,9 +251,9 @@ func TestUnreadableBatchIsReported(t *testing.T) {
 	k := begun(t)
 	k.at(100, spooled(100, 1, 2, 3), "send backlog 1,2,3")
 	k.at(100, Unreadable(number(2)))
-	k.at(200, Answered(Backlog, ok(1, 3)), "mark 1,3", "hello lost e1 [{2 2}]")
-	k.at(300, Answered(Talk, Reply{Incarnation: 1, Taken: []Taken{{Epoch: epoch, Ranges: Ranges{{1, 1}, {3, 3}}}}}), "unmark but [{1 1} {3 3}] at 0")
-	k.at(400, spooled(400, 2)) // it is known to be unreadable
+	k.at(1_200, Answered(Backlog, ok(1, 3)), "mark 1,3", "hello lost e1 [{2 2}]")
+	k.at(1_300, Answered(Talk, Reply{Incarnation: 1, Taken: []Taken{{Epoch: epoch, Ranges: Ranges{{1, 1}, {3, 3}}}}}), "unmark but [{1 1} {3 3}] at 0")
+	k.at(1_400, spooled(1_400, 2)) // it is known to be unreadable
 }
 
 func TestBatchThatArrivedDamagedIsReadAgain(t *testing.T) {
