@@ -68,6 +68,7 @@ type presence struct {
 	told    time.Time              // when people heard of twins
 	renamed time.Time              // when what this agent said last gave the ledger a new name
 	gone    map[delivery.ID]uint64 // how many batches of an epoch neither the agent nor the ledger has
+	foreign source                 // of the last batch that was not its own
 	lacking bool                   // the ledger lacked what the agent remembered, and has no new name for it yet
 }
 
@@ -353,9 +354,7 @@ func (a *Agents) batch(ctx context.Context, who Agent, data []byte) (*verdict, e
 	v := &verdict{Verdict: delivery.Verdict{Epoch: delivery.ID(b.Epoch), Seq: b.Seq}}
 	if b.Agent != who.ID || b.Site != uptally.IDOf(who.Site) {
 		v.Problem = delivery.Foreign
-		a.count(func(s *AgentsStats) { s.Foreign++ })
-		a.o.Log.Warn("batch of another agent or site refused", "agent", delivery.ID(who.ID).String(), "site", who.Site,
-			"of_agent", delivery.ID(b.Agent).String(), "of_site", b.Site.String())
+		a.foreign(who, source{b.Agent, b.Site})
 		return v, nil
 	}
 	if _, err := a.o.Intake.accept(ctx, b, data); err != nil {
@@ -418,23 +417,4 @@ func (a *Agents) reused(ctx context.Context, who Agent, verdicts []*verdict) err
 		}
 	}
 	return nil
-}
-
-// unread is the verdict on bytes that are no batch. They may still tell their number, which is all that the agent needs.
-func (a *Agents) unread(who Agent, data []byte, err error) delivery.Verdict {
-	v := delivery.Verdict{Problem: delivery.Damaged}
-	if _, sound := uptally.CRC(data); sound {
-		v.Problem = delivery.Newer
-	}
-	v.Epoch, v.Seq = claimed(data)
-	a.o.Intake.refuse()
-	a.count(func(s *AgentsStats) {
-		if v.Problem == delivery.Newer {
-			s.Newer++
-		} else {
-			s.Damaged++
-		}
-	})
-	a.o.Log.Warn("batch not readable", "agent", delivery.ID(who.ID).String(), "site", who.Site, "problem", string(v.Problem), "err", err)
-	return v
 }

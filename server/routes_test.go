@@ -174,6 +174,22 @@ func TestForeignBatches(t *testing.T) {
 	}
 }
 
+// An agent that was enrolled again offers all that the one before it held: that is one line in the log, not one a batch.
+func TestForeignIsLoggedOnce(t *testing.T) {
+	h := newHall(t, false)
+	h.now = time.UnixMilli(ledgertest.Start + 3_600_000)
+	was, is := h.enrol("fra1"), h.enrol("fra1")
+	for n := range uint64(3) {
+		reply, code, text := is.deliver(delivery.Header{}, was.batch(7, 10*n+1), was.batch(7, 10*n+2), was.batch(7, 10*n+3))
+		if code != 200 || len(reply.Accepted) != 3 {
+			t.Fatalf("got %d %s", code, text)
+		}
+	}
+	if n := h.logged("batch of another agent or site refused"); n != 1 || h.agents.Stats().Foreign != 9 {
+		t.Errorf("got %d lines of %d batches, want one of nine", n, h.agents.Stats().Foreign)
+	}
+}
+
 // Bombs and rubbish get a clear answer and store nothing.
 func TestHostileBodies(t *testing.T) {
 	h := newHall(t, false)
