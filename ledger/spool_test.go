@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -386,5 +387,37 @@ func TestSpoolLostBatch(t *testing.T) {
 	s = openShelf(t, dir, ledger.SpoolOptions{})
 	if st := s.Stats(); st.Lost != 0 || st.Waiting != 2 {
 		t.Errorf("got %+v, want nothing to tell", st)
+	}
+}
+
+// Nothing of a file can be read any more while it is in use: not even what was in it. The numbers that were in memory are told as lost.
+func TestSpoolLostAllOfAFile(t *testing.T) {
+	dir := t.TempDir()
+	s := openShelf(t, dir, ledger.SpoolOptions{})
+	var ns []ledger.Number
+	for range 60 { // more than SQLite keeps in memory
+		ns = append(ns, s.append(1_000, nil).Number)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "spool.db"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(bytes.Repeat([]byte{0xff}, int(info.Size()))); err != nil {
+		t.Fatal(err)
+	}
+	if _, unreadable, err := s.Read(t.Context(), ns[:1]); err != nil || len(unreadable) != 1 {
+		t.Fatalf("got %v unreadable, %v, want the first", unreadable, err)
+	}
+	for range 2 {
+		if st := s.Stats(); st.Waiting+int(st.Lost) != len(ns) || st.Lost == 0 {
+			t.Errorf("got %+v, want each of %d batches waiting or lost", st, len(ns))
+		}
+		s.Close()
+		s = openShelf(t, dir, ledger.SpoolOptions{})
 	}
 }

@@ -67,8 +67,14 @@ func makeSpoolSchema(ctx context.Context, c *sql.Conn) error {
 	return nil
 }
 
-// connect opens the file, reads all of it, adds what only the WAL's pages have, and begins an epoch.
-func (s *Spool) connect(ctx context.Context, tail []rawBatch) error {
+// connect opens the file, reads all of it, adds what only the WAL's pages have, and begins an epoch. With an error the index is as it was.
+func (s *Spool) connect(ctx context.Context, tail []rawBatch) (err error) {
+	was := s.index
+	defer func() {
+		if err != nil {
+			s.index = was
+		}
+	}()
 	db, conn, err := openSpoolFile(ctx, s.path())
 	if err != nil {
 		return err

@@ -167,6 +167,9 @@ func (s *Spool) rewrite(ctx context.Context) error {
 		return err
 	}
 	defer v.images.close()
+	for epoch, last := range s.index.last { // of which no page may be left
+		v.last[epoch] = max(v.last[epoch], last)
+	}
 	db, conn, err := openSpoolFile(ctx, s.newPath())
 	if err != nil {
 		return err
