@@ -41,9 +41,9 @@ func writeSettings(cfg *configs.Config) (map[string]written, error) {
 
 // handout is what the agent of a site measures.
 type handout struct {
-	plans   delivery.Plans
+	checks  int // how many
 	version string
-	data    []byte
+	data    []byte // of delivery.Plans
 }
 
 // handouts are those of all sites, ready to be given out. They are replaced as a whole and never written.
@@ -115,7 +115,7 @@ func newHandout(p delivery.Plans) (handout, error) {
 	if err != nil {
 		return handout{}, fmt.Errorf("write plans of site %q: %w", p.Site, err)
 	}
-	return handout{p, delivery.PlansVersion(data), data}, nil
+	return handout{len(p.Checks), delivery.PlansVersion(data), data}, nil
 }
 
 // of is what a site is told; one of which nothing is known measures nothing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -70,20 +71,17 @@ checks:
 		if err != nil {
 			t.Fatal(err)
 		}
-		var checks, given []string
-		for _, c := range h.plans.Checks {
-			checks = append(checks, c.Plan.Check)
-		}
-		for name := range h.plans.Given {
-			given = append(given, name)
-		}
-		slices.Sort(given)
-		if diff := cmp.Diff(want.checks, checks) + cmp.Diff(want.given, given); diff != "" {
-			t.Errorf("%s: %s", site, diff)
-		}
 		page, err := plans.Read(h.data, site)
 		if err != nil || page.Version != h.version {
 			t.Fatalf("%s: got version %q, %v, want %q", site, page.Version, err, h.version)
+		}
+		var checks []string
+		for _, c := range page.Plans.Checks {
+			checks = append(checks, c.Plan.Check)
+		}
+		given := slices.Sorted(maps.Keys(page.Plans.Given))
+		if diff := cmp.Diff(want.checks, checks) + cmp.Diff(want.given, given); diff != "" || h.checks != len(checks) {
+			t.Errorf("%s: got %d checks, %s", site, h.checks, diff)
 		}
 		tasks, err := (&plans.Book{}).With(page, 1).Tasks(1)
 		if err != nil {

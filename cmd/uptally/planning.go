@@ -127,7 +127,7 @@ func (h *house) after(cfg *configs.Config, agents bool) func(uptally.Plan) int64
 func (h *house) unmanned(cfg *configs.Config, all handouts, agents []ledger.Admission) (sites []string) {
 	for site, out := range all {
 		here := h.site != nil && site == cfg.Site
-		if len(out.plans.Checks) > 0 && !here && !slices.ContainsFunc(agents, func(a ledger.Admission) bool { return a.Site == site }) {
+		if out.checks > 0 && !here && !slices.ContainsFunc(agents, func(a ledger.Admission) bool { return a.Site == site }) {
 			sites = append(sites, site)
 		}
 	}
@@ -171,7 +171,7 @@ func (h *house) putInForce(p *planned) error {
 	h.planning.series.Store(&p.series)
 	h.current.Store(p.cfg)
 	for _, site := range p.unmanned {
-		h.log.Warn("nobody measures at a site: no agent of it is enrolled", "site", site, "checks", len(p.handouts[site].plans.Checks))
+		h.log.Warn("nobody measures at a site: no agent of it is enrolled", "site", site, "checks", p.handouts[site].checks)
 	}
 	if h.site == nil {
 		return nil
