@@ -226,9 +226,10 @@ func (a *Agents) gone(who Agent, h delivery.Held, taken delivery.Ranges) {
 	n, news := lost.Len(), false
 	a.present(who, func(p *presence) {
 		was := p.gone[h.Epoch]
-		if news = n > was; n == was {
+		if n == was || was == 0 && len(p.gone) >= mostEpochs { // an agent that makes epochs up is none to be remembered
 			return
 		}
+		news = n > was
 		if p.gone == nil {
 			p.gone = map[delivery.ID]uint64{}
 		}

@@ -129,6 +129,24 @@ func TestGone(t *testing.T) {
 	gone(2, 2)
 }
 
+// An agent that makes epochs up, hello after hello, fills neither memory nor log without end.
+func TestGoneIsBounded(t *testing.T) {
+	h := newHall(t, false)
+	a := h.enrol("fra1")
+	for n := range 3 {
+		var held []delivery.Held
+		for i := range 4_000 {
+			held = append(held, delivery.Held{Epoch: delivery.ID(4_000*n + i + 1), Last: 1})
+		}
+		if code, text := a.post("/agent/hello", delivery.Hello{Site: "fra1", Epochs: held}, &delivery.Reply{}); code != 200 {
+			t.Fatalf("got %d %s", code, text)
+		}
+	}
+	if got, lines := h.agents.Stats().Agents[0].Gone, h.logged("batches are lost"); got != 5_000 || lines != 5_000 {
+		t.Errorf("got %d batches gone and %d lines, want those of 5,000 epochs", got, lines)
+	}
+}
+
 // Two agents with one identity are noticed by any of three signs; a restart is none.
 func TestTwins(t *testing.T) {
 	twins := func(h *hall) uint64 { return h.agents.Stats().Agents[0].Twins }
