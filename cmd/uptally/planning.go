@@ -108,7 +108,7 @@ func (h *house) plan(ctx context.Context, cfg *configs.Config) (*planned, error)
 		return nil, err
 	}
 	p.unmanned = h.unmanned(cfg, p.handouts, agents)
-	return p, h.planOwn(p)
+	return p, h.planOwn(p, past)
 }
 
 // after says after which instant a new plan may begin: agents, where there are any, have to hear of it before, but for what this process
@@ -135,8 +135,8 @@ func (h *house) unmanned(cfg *configs.Config, all handouts, agents []ledger.Admi
 	return sites
 }
 
-// planOwn is what the house's own site measures, out of its handout as every agent's.
-func (h *house) planOwn(p *planned) error {
+// planOwn is what the house's own site measures, out of its handout as every agent's. past are all plans that the ledger has, by check.
+func (h *house) planOwn(p *planned, past map[string][]uptally.Plan) error {
 	if h.site == nil {
 		return nil
 	}
@@ -148,8 +148,11 @@ func (h *house) planOwn(p *planned) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now().UnixMilli()
-	p.book = h.planning.book.With(page, now)
+	now, book := time.Now().UnixMilli(), &h.planning.book
+	if len(book.Pages) == 0 {
+		book = book.With(pageBefore(page, past, now), now)
+	}
+	p.book = book.With(page, now)
 	tasks, err := p.book.Tasks(now)
 	if err != nil {
 		return err
@@ -158,6 +161,26 @@ func (h *house) planOwn(p *planned) error {
 		p.checks = p.duty.series(p.cfg.Site)
 	}
 	return err
+}
+
+// pageBefore is what a process that begins goes on with at the instant now: of the checks of a page whose plans begin later, the plans in
+// force. Their settings are kept nowhere, so those of the page must be of the same kind and target.
+func pageBefore(page plans.Page, past map[string][]uptally.Plan, now int64) plans.Page {
+	all := page.Plans.Checks
+	page.Plans.Checks = nil
+	for _, c := range all {
+		var was uptally.Plan
+		for _, p := range past[c.Plan.Check] {
+			if p.From <= now {
+				was = p
+			}
+		}
+		if c.Plan.From > now && was.Kind == c.Plan.Kind && was.Target == c.Plan.Target && was.Rank(page.Plans.Site) >= 0 {
+			c.Plan = was
+			page.Plans.Checks = append(page.Plans.Checks, c)
+		}
+	}
+	return page
 }
 
 // putInForce lets everybody know.

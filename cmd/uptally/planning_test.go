@@ -383,3 +383,45 @@ func TestSitesWithoutAgent(t *testing.T) {
 		t.Errorf("once its agent is revoked: got %q, want %q", got, want)
 	}
 }
+
+// A process that measures itself, and has agents, is stopped, and begun again with another interval: until the new plan is in force, a minute
+// later, it measures by the old one, as its agents do.
+func TestOwnSiteKeepsPlansOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "uptally.yaml")
+		store := &ledger.Memory{}
+		err := store.Admit(t.Context(), ledger.Admission{Kind: ledger.Joined, Subject: 1, Digest: []byte{1}}, ledger.Admission{Agent: 1, Kind: ledger.Enrolled, Site: "fra1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := func(every string) *house {
+			text := "site: here\nreferences: []\nchecks:\n  - name: web\n    tcp: { address: \"192.0.2.1:443\" }\n    every: " + every + "\n    sites: [here, fra1]\n"
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := configs.Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := newHouse(cfg, slog.New(slog.DiscardHandler))
+			h.store = store
+			if err := h.startPlanning(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.site.engine.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return h
+		}
+		begin("31s")
+		<-time.After(10 * time.Minute)
+		h, now := begin("7s"), time.Now().UnixMilli()
+		ps := h.planning.own.plans
+		if len(ps) != 2 || ps[0].Every != 31_000 || ps[0].From > now || ps[1].Every != 7_000 || ps[1].From <= now+planLead.Milliseconds() {
+			t.Fatalf("got %+v at %d, want the old plan and one that begins a minute later", ps, now)
+		}
+		if h.planning.own.of(&ps[0]).prober == nil {
+			t.Error("got nothing that measures by the old plan")
+		}
+	})
+}
