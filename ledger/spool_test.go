@@ -84,7 +84,7 @@ func (s *shelf) wantPending(want ...ledger.Number) {
 
 func (s *shelf) trim() {
 	s.t.Helper()
-	if err := s.Trim(context.Background()); err != nil {
+	if err := s.Trim(context.Background(), s.now); err != nil {
 		s.t.Fatal(err)
 	}
 }

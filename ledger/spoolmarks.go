@@ -87,22 +87,22 @@ func (s *Spool) writeMarks(ctx context.Context) error {
 // trimAtOnce is how many batches go in one transaction.
 const trimAtOnce = 1_000
 
-// Trim writes the marks, deletes what was acknowledged longer ago than the keeping time, and renews the reserve. Call it
-// every minute or so, after the first hello: marks from before a start are a server's word that may have become untrue.
-func (s *Spool) Trim(ctx context.Context) error {
+// Trim writes the marks, deletes what was acknowledged the keeping time before the instant at, or earlier, and renews the reserve. Call
+// it every minute or so, after the first hello: marks from before a start are a server's word that may have become untrue. The spool's own
+// clock has no say: a jump of it would delete everything at once.
+func (s *Spool) Trim(ctx context.Context, at int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.trim(context.WithoutCancel(ctx)); err != nil {
+	if err := s.trim(context.WithoutCancel(ctx), at-s.opts.Keep.Milliseconds()); err != nil {
 		return fmt.Errorf("trim spool %q: %w", s.dir, err)
 	}
 	return nil
 }
 
-func (s *Spool) trim(ctx context.Context) error {
+func (s *Spool) trim(ctx context.Context, old int64) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	old := s.opts.Now() - s.opts.Keep.Milliseconds()
 	var expired []int64
 	for _, r := range s.index.rows {
 		if r.acked != 0 && r.acked <= old {

@@ -144,7 +144,7 @@ func TestSpoolModel(t *testing.T) {
 				}
 			},
 			"trim": func(t *rapid.T) {
-				if err := s.Trim(context.Background()); err != nil {
+				if err := s.Trim(context.Background(), now); err != nil {
 					t.Fatal(err)
 				}
 				m.trim(now)

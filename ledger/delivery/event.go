@@ -84,7 +84,7 @@ const (
 	SayHello Deed = iota
 	// Send sends the batches of Action.Numbers on a lane, none for a heartbeat.
 	Send
-	// Mark notes Action.Numbers as acknowledged, now.
+	// Mark notes Action.Numbers as acknowledged, now, by the count of time that Step is given. It does not follow a wall clock that jumps.
 	Mark
 	// Unmark clears the marks of the epoch Action.Epoch where Action.Ranges has not the number, and tells those as Pending. Where
 	// Action.At is not 0 the marks that stay are of that instant from now on: a ledger that was restored has only then shown that it has them.

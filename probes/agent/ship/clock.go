@@ -19,8 +19,9 @@ type exchange struct{ sent, received, answered, took int64 }
 
 // clock is what the last exchanges say. It is a plain value.
 type clock struct {
-	last [remembered]measured
-	n    int
+	last  [remembered]measured
+	n     int
+	ahead int64 // server's clock − count at the first exchange
 }
 
 // measured is one exchange: agent clock − server clock where half of the round trip is taken for each way.
@@ -40,7 +41,17 @@ func (c *clock) add(now int64, e exchange) {
 		at: now, wall: e.sent + e.took - now,
 		offset: ((e.sent - e.received) + (e.sent + e.took - e.answered)) / 2, bound: (trip + 1) / 2,
 	}
+	if c.n == 0 {
+		c.ahead = c.last[0].wall - c.last[0].offset
+	}
 	c.n++
+}
+
+// dates returns what two clocks say at the agent's count now, the earlier one first: the wall clock, and the server's at the first exchange
+// with what was counted since; all in microseconds.
+func (c *clock) dates(now, wall int64) (earlier, later int64) {
+	server := now + c.ahead
+	return min(wall, server), max(wall, server)
 }
 
 // best returns the offset that is least wrong at the agent's count now, when the wall clock is so far from it; all in microseconds.
@@ -53,6 +64,18 @@ func (c *clock) best(now, wall int64) (offset, bound int64, known bool) {
 		}
 	}
 	return offset, bound, known
+}
+
+// dates returns two instants in milliseconds for the shipper's count: an acknowledgement is of the later one, and how long ago it was is
+// asked of the earlier one. So a clock that jumps, or that was wrong when the agent was started, now or then, has what was acknowledged
+// kept longer and never shorter than its keeping time, as long as the other clock is right. What cannot be known is that both were
+// behind when a batch was acknowledged, or both ahead at the start that deletes it, as where the agent is on the server's machine.
+func (s *Shipper) dates(count int64) (earlier, later int64) {
+	wall := s.o.Now().UnixMicro()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	earlier, later = s.clock.dates(count*1000, wall)
+	return earlier / 1000, later / 1000
 }
 
 func (s *Shipper) countMicros(t time.Time) int64 {

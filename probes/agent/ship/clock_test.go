@@ -52,3 +52,25 @@ func TestBestExchange(t *testing.T) {
 		t.Errorf("got ± %d, want 5000: the first exchange is the ninth", bound)
 	}
 }
+
+// A step of the wall clock is one of the two instants and never both: what is kept by the other one stays.
+func TestDates(t *testing.T) {
+	const second = 1_000_000
+	var c clock
+	if earlier, later := c.dates(5*second, 7*second); earlier != 5*second || later != 7*second {
+		t.Errorf("before the first exchange: got %d and %d, want the count and the wall clock", earlier, later)
+	}
+	// The count is 100 s, the wall clock has been stepped to 400 s since the start, the server's clock shows 130 s.
+	c.add(100*second, exchange{sent: 400 * second, received: 130 * second, answered: 130 * second})
+	// What the server's clock does later is no news: it may jump as well, together with the agent's where they are on one machine.
+	c.add(110*second, exchange{sent: 410 * second, received: 9_000 * second, answered: 9_000 * second})
+	for _, x := range []struct{ wall, earlier, later int64 }{
+		{410, 140, 410},
+		{9_000, 140, 9_000},
+		{10, 10, 140},
+	} {
+		if earlier, later := c.dates(110*second, x.wall*second); earlier != x.earlier*second || later != x.later*second {
+			t.Errorf("wall clock at %d s: got %d and %d µs, want %d s and %d s", x.wall, earlier, later, x.earlier, x.later)
+		}
+	}
+}

@@ -22,7 +22,8 @@ func (s *Shipper) do(ctx context.Context, act delivery.Action) {
 		s.send(ctx, act)
 	case delivery.Mark:
 		now := s.o.Now()
-		s.spool.Mark(numbers(act.Numbers), now.UnixMilli())
+		_, later := s.dates(s.count())
+		s.spool.Mark(numbers(act.Numbers), later)
 		s.tell(func(st *Stats) { st.Acknowledged, st.AcknowledgedAt = st.Acknowledged+uint64(len(act.Numbers)), now })
 	case delivery.Unmark:
 		s.unmark(ctx, act)
@@ -43,7 +44,8 @@ func (s *Shipper) do(ctx context.Context, act delivery.Action) {
 		default:
 		}
 	case delivery.Trim:
-		s.spoolFailed("trim", s.spool.Trim(ctx))
+		earlier, _ := s.dates(act.At)
+		s.spoolFailed("trim", s.spool.Trim(ctx, earlier))
 	}
 }
 
@@ -55,7 +57,8 @@ func (s *Shipper) unmark(ctx context.Context, act delivery.Action) {
 	}
 	again := s.spool.Unmark(act.Epoch, taken)
 	if act.At != 0 {
-		s.spool.Confirm(act.Epoch, s.o.Now().UnixMilli())
+		_, later := s.dates(act.At)
+		s.spool.Confirm(act.Epoch, later)
 	}
 	if len(again) > 0 {
 		s.o.Log.Warn("the ledger lacks batches that were acknowledged: sent again", "epoch", delivery.ID(act.Epoch).String(), "batches", len(again))
