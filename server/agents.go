@@ -226,6 +226,9 @@ func (a *Agents) gone(who Agent, h delivery.Held, taken delivery.Ranges) {
 	n, news := lost.Len(), false
 	a.present(who, func(p *presence) {
 		was := p.gone[h.Epoch]
+		if h.More {
+			n += was
+		}
 		if n == was || was == 0 && len(p.gone) >= mostEpochs { // an agent that makes epochs up is none to be remembered
 			return
 		}

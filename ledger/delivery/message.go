@@ -31,12 +31,21 @@ type Held struct {
 	Last  uint64 `json:"last"`
 	// Lost are the numbers from First to Last that the spool cannot give: damaged, or deleted after they were acknowledged.
 	Lost Ranges `json:"lost,omitempty"`
+	// More says that Lost goes on from that of the same epoch in the hello before, since one hello does not hold all of it.
+	More bool `json:"more,omitempty"`
 }
 
 // Gone returns the numbers that are lost for good as far as this spool is concerned: up to Last, or to the last that the ledger took where
 // that is higher, those that neither the spool nor the ledger has. An epoch of the agent that a hello does not name is one whose
-// First and Last are 0. What another copy of the spool still delivers is taken later, and lost no more.
+// First and Last are 0. What another copy of the spool still delivers is taken later, and lost no more. Where Lost goes on, it is only
+// those of them that the hellos before did not name.
 func (h Held) Gone(taken Ranges) Ranges {
+	switch {
+	case h.More && h.First == 0:
+		return nil
+	case h.More:
+		return h.Lost.Without(Ranges{{1, h.First - 1}}).Without(taken)
+	}
 	last := h.Last
 	if n := len(taken); n > 0 {
 		last = max(last, taken[n-1].To)

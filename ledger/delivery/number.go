@@ -77,9 +77,12 @@ func (rs Ranges) Union(others Ranges) Ranges {
 func (rs Ranges) Without(others Ranges) Ranges {
 	var left Ranges
 	for _, r := range rs {
+		for len(others) > 0 && others[0].To < r.From {
+			others = others[1:]
+		}
 		for _, o := range others {
-			if o.To < r.From || o.From > r.To {
-				continue
+			if o.From > r.To {
+				break
 			}
 			if o.From > r.From {
 				left = append(left, Range{r.From, o.From - 1})

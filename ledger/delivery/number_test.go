@@ -56,6 +56,8 @@ func TestGoneNumbers(t *testing.T) {
 		{"the beginning was delivered and deleted", Held{First: 4, Last: 9}, Ranges{{1, 5}}, nil},
 		{"the beginning was deleted and the ledger set back", Held{First: 4, Last: 9}, Ranges{{1, 2}}, Ranges{{3, 3}}},
 		{"two inside are damaged, one of them was delivered", Held{First: 1, Last: 9, Lost: Ranges{{5, 6}}}, Ranges{{1, 5}}, Ranges{{6, 6}}},
+		{"the damaged ones go on", Held{First: 3, Last: 9, Lost: Ranges{{1, 1}, {6, 8}}, More: true}, Ranges{{7, 7}}, Ranges{{6, 6}, {8, 8}}},
+		{"they go on and the spool holds nothing any more", Held{Last: 9, Lost: Ranges{{6, 8}}, More: true}, nil, nil},
 		{"the spool holds nothing any more", Held{Last: 9}, Ranges{{1, 7}}, Ranges{{8, 9}}},
 		// The disk went back to a snapshot: the ledger has later numbers, some of them missing. Found by the simulator, seed 7.
 		{"the ledger has more than the spool knows", Held{First: 1, Last: 5}, Ranges{{1, 6}, {9, 9}}, Ranges{{7, 8}}},

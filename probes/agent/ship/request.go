@@ -10,8 +10,12 @@ import (
 	"github.com/uptally/uptally/ledger/delivery"
 )
 
-// atOnce is how many epochs one hello names. The answer to all of them together is one to the sender.
-const atOnce = 2_000
+const (
+	// atOnce is how many epochs one hello names, and lostAtOnce how many ranges of lost numbers: of the longest numbers that is 0.8 MB,
+	// of the 1 MiB that a server takes. The answer to all hellos together is one to the sender.
+	atOnce     = 2_000
+	lostAtOnce = 10_000
+)
 
 // hello asks what the ledger has, and tells what the spool has lost.
 func (s *Shipper) hello(ctx context.Context, act delivery.Action) {
@@ -30,23 +34,43 @@ func (s *Shipper) hello(ctx context.Context, act delivery.Action) {
 	})
 }
 
-// greet says hello as often as it takes to name all epochs, the present one, which is the last, each time.
+// inParts splits what is to be said of the epochs into what one hello holds each, the present epoch, which is the last, in all of them.
+func inParts(all []delivery.Held) (parts [][]delivery.Held) {
+	before, present := slices.Clone(all[:len(all)-1]), all[len(all)-1]
+	for len(parts) == 0 || len(before) > 0 || len(present.Lost) > 0 {
+		room := lostAtOnce
+		take := func(h *delivery.Held) delivery.Held {
+			part, n := *h, min(room, len(h.Lost))
+			part.Lost, h.Lost, h.More = h.Lost[:n:n], h.Lost[n:], true
+			room -= n
+			return part
+		}
+		var part []delivery.Held
+		for len(before) > 0 && len(part) < atOnce && room > 0 {
+			part = append(part, take(&before[0]))
+			if len(before[0].Lost) == 0 {
+				before = before[1:]
+			}
+		}
+		parts = append(parts, append(part, take(&present)))
+	}
+	return parts
+}
+
+// greet says hello as often as it takes to name all epochs and what they lost.
 func (s *Shipper) greet(ctx context.Context, h delivery.Hello, all []delivery.Held) (whole delivery.Reply, err error) {
-	before, present := all[:len(all)-1], all[len(all)-1:]
-	for first := true; first || len(before) > 0; first = false {
-		n := min(len(before), atOnce)
-		h.Epochs = slices.Concat(before[:n], present)
-		before = before[n:]
+	for i, part := range inParts(all) {
+		h.Epochs = part
 		reply, err := s.postHello(ctx, h)
 		switch {
 		case err != nil:
 			return whole, err
 		case len(reply.Taken) != len(h.Epochs):
 			return whole, unusable("got an answer about %d epochs, want %d", len(reply.Taken), len(h.Epochs))
-		case !first && reply.Incarnation != whole.Incarnation:
+		case i > 0 && reply.Incarnation != whole.Incarnation:
 			return whole, unusable("got another incarnation in the middle of a hello")
 		}
-		if !first {
+		if i > 0 { // an epoch of two parts is there twice, which changes nothing
 			reply.Taken = append(whole.Taken[:len(whole.Taken)-1], reply.Taken...)
 		}
 		whole = reply
