@@ -128,14 +128,21 @@ func makeAuthority(keyFile, certFile string) error {
 	return writeNew(keyFile, 0o600, "PRIVATE KEY", der)
 }
 
-// writeNew writes a file that is not there, as PEM, to stable storage.
+// writeNew writes a file that is not there, as PEM, to stable storage, and its name.
 func writeNew(path string, mode fs.FileMode, kind string, der []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})) // at once: others may be waiting to read it
-	return errors.Join(err, f.Sync(), f.Close())
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 func serial() *big.Int {

@@ -3,9 +3,13 @@ package server_test
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/uptally/uptally/server"
 )
@@ -44,5 +48,39 @@ func TestAuthorityWithoutKey(t *testing.T) {
 	want := "make authority: got a certificate and no key \"" + key + "\" within 5s: remove the certificate if no other process is making them"
 	if _, err := server.OpenAuthority(dir); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// The names of a new authority's files are on stable storage as the files are, those of the certificate before there is a key: a power cut
+// right after the first agent was enrolled takes neither away.
+func TestAuthorityIsOnStableStorage(t *testing.T) {
+	const made = "UPTALLY_TEST_MAKE_AUTHORITY"
+	if dir := os.Getenv(made); dir != "" {
+		if _, err := server.OpenAuthority(dir); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil && os.Getenv("UPTALLY_REQUIRE_PEERS") == "" {
+		t.Skip("strace is not installed")
+	}
+	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
+	cmd := exec.Command(strace, "-f", "-y", "-qq", "-e", "trace=fsync", "-e", "signal=none", "-o", trace, os.Args[0], "-test.run=^TestAuthorityIsOnStableStorage$")
+	cmd.Env = append(os.Environ(), made+"="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, sync := range regexp.MustCompile(`fsync\(\d+<(.*)>`).FindAllStringSubmatch(string(text), -1) {
+		got = append(got, sync[1])
+	}
+	want := []string{filepath.Join(dir, "authority.pem"), dir, filepath.Join(dir, "authority.key"), dir}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
