@@ -412,3 +412,45 @@ func TestCanaries(t *testing.T) {
 		t.Error("got no mention of a secret at all: the test looks in the wrong place")
 	}
 }
+
+// A process that died while it wrote an identity left a key behind. The next one that opens the folder removes it, and no other file.
+func TestLeftIdentities(t *testing.T) {
+	h, dir := newHall(t, true), t.TempDir()
+	others := []string{".identity.json", ".identity.json-", ".identity.json-1x", ".identity.json-old", ".identity.json-12/kept", "identity.json-1"}
+	leave := func(name string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("a key"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range others {
+		leave(name)
+	}
+	gone := func(when, name string) {
+		t.Helper()
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got %v of %s, want none", when, err, name)
+		}
+	}
+	leave(".identity.json-1234567890")
+	if _, err := enrolHere(h, dir, h.token("fra1")); err != nil {
+		t.Fatal(err)
+	}
+	gone("enrolled", ".identity.json-1234567890")
+	leave(".identity.json-77")
+	i, err := identity.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	gone("opened", ".identity.json-77")
+	for _, name := range others {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}

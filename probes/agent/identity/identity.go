@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ const (
 	// mostAnswer is the longest answer to an enrolment or a renewal that is read.
 	mostAnswer = 64 << 10
 )
+
+// leftName is what create names a file.
+var leftName = regexp.MustCompile(`^\.` + regexp.QuoteMeta(fileName) + `-[0-9]+$`)
 
 // Identity is an enrolled agent's. It is safe for concurrent use.
 type Identity struct {
@@ -85,7 +89,20 @@ func open(dir string) (*Identity, error) {
 	if err := i.use(k); err != nil {
 		return nil, fmt.Errorf("read %q: %w", path, err)
 	}
+	removeLeft(dir)
 	return i, nil
+}
+
+// removeLeft removes what processes that died left of create: each has a key in it. It is called once there is an identity: an enrolment
+// that is under way, whose file goes with the others, is refused then anyway, and a renewal is tried again. What cannot be removed
+// keeps nobody from measuring; the next start tries again.
+func removeLeft(dir string) {
+	files, _ := os.ReadDir(dir)
+	for _, f := range files {
+		if f.Type().IsRegular() && leftName.MatchString(f.Name()) {
+			os.Remove(filepath.Join(dir, f.Name()))
+		}
+	}
 }
 
 // use shows what is kept from the next connection on.
