@@ -2,12 +2,15 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -83,4 +86,40 @@ func TestAuthorityIsOnStableStorage(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// How far an agent's clock may be from the server's, of which docs/operating.md speaks ("Clocks"): the server's certificate begins an hour
+// before it is made and ends 24 hours after, and another is shown when it is 12 hours old.
+func TestClocksThatSpeakTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, err := server.OpenAuthority(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings := a.TLS([]string{"localhost"})
+		for _, x := range []struct{ age, behind, ahead time.Duration }{
+			{0, time.Hour, 24 * time.Hour},
+			{12*time.Hour - time.Second, 13*time.Hour - time.Second, 12*time.Hour + time.Second},
+			{12 * time.Hour, time.Hour, 24 * time.Hour},
+		} {
+			<-time.After(x.age)
+			c, err := settings.GetCertificate(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, clock := range []struct {
+				off time.Duration
+				ok  bool
+			}{{-x.behind, true}, {-x.behind - time.Second, false}, {x.ahead, true}, {x.ahead + time.Second, false}} {
+				_, err := c.Leaf.Verify(x509.VerifyOptions{DNSName: "localhost", Roots: settings.ClientCAs, CurrentTime: time.Now().Add(clock.off)})
+				if (err == nil) != clock.ok {
+					t.Errorf("certificate of %v, an agent's clock %v off: got %v", x.age, clock.off, err)
+				}
+			}
+			<-time.After(24*time.Hour - x.age) // the next one begins with a fresh certificate
+			if _, err := settings.GetCertificate(nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
