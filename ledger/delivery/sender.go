@@ -90,14 +90,16 @@ func (s *Sender) Acknowledged() []Number {
 	return all
 }
 
-// Waiting returns how many batches are not acknowledged, and when the oldest was appended, Never for none.
+// Waiting returns how many batches are not acknowledged, and when the oldest was appended, Never for none. It looks at each: those that
+// wait again lie behind younger ones.
 func (s *Sender) Waiting() (n int, oldest int64) {
+	oldest = Never
 	for _, w := range s.queue {
 		if !w.done {
-			return s.held, w.At
+			oldest = min(oldest, w.At)
 		}
 	}
-	return 0, Never
+	return s.held, oldest
 }
 
 // Step takes an event at the instant now, in milliseconds, and appends what to do to acts. Time that goes back is no time.
@@ -152,10 +154,12 @@ func (s *Sender) wanted(l Lane) int64 {
 	return s.spoke + silence
 }
 
-// first is when the oldest batch that waits was appended.
+// first is when the first batch of the queue was appended, which waits.
 func (s *Sender) first() int64 {
-	_, at := s.Waiting()
-	return at
+	if len(s.queue) == 0 {
+		return Never
+	}
+	return s.queue[0].At
 }
 
 func (s *Sender) hasFree() bool {

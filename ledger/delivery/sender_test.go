@@ -145,6 +145,16 @@ func TestRestoredLedgerIsGreetedAnew(t *testing.T) {
 		"unmark but [{1 1}] at 1300", "send backlog 1,2")
 }
 
+// A restored ledger lacks batches that are older than those that wait: the oldest is one of them, though they come last.
+func TestOldestIsAmongThoseThatWaitAgain(t *testing.T) {
+	k := begun(t)
+	k.at(500_000, spooled(500_000, 7), "send backlog 7")
+	k.at(500_001, spooled(90_000, 1, 2))
+	if n, oldest := k.s.Waiting(); n != 3 || oldest != 90_000 {
+		t.Errorf("got %d batches, the oldest of %d, want 3 and 90000", n, oldest)
+	}
+}
+
 // Two servers of two ledgers answer under one name, in turn: the agent asks what each has, and not as fast as the line allows.
 func TestTwoLedgersUnderOneName(t *testing.T) {
 	k := begun(t)
