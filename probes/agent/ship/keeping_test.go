@@ -15,12 +15,14 @@ func TestKeepingWithWrongClocks(t *testing.T) {
 	for _, c := range []struct {
 		name              string
 		first, then, jump time.Duration // the agent's clock less the server's: of the start that delivers, of the one after it, and what its spool's does while it runs
+		confirmed         bool          // a ledger that has all was restored once before, and said so to the first start
 	}{
-		{"right", 0, 0, 0},
-		{"jumps ahead", 0, 0, wrong},
-		{"ahead at the next start", 0, wrong, 0},
-		{"ahead at both", wrong, wrong, 0},
-		{"was behind when it delivered", -wrong, 0, 0},
+		{"right", 0, 0, 0, false},
+		{"jumps ahead", 0, 0, wrong, false},
+		{"ahead at the next start", 0, wrong, 0, false},
+		{"ahead at both", wrong, wrong, 0, false},
+		{"was behind when it delivered", -wrong, 0, 0, false},
+		{"was behind when a restored ledger confirmed it", -wrong, 0, 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in(t, func(t *testing.T, m *member) {
@@ -42,6 +44,14 @@ func TestKeepingWithWrongClocks(t *testing.T) {
 				jump = c.jump
 				pass(2 * time.Minute)
 				s.delivered(3)
+				if c.confirmed {
+					again := m.store.at.Load().Clone()
+					if _, err := again.Reincarnate(t.Context(), incarnation(t, again), "restored"); err != nil {
+						t.Fatal(err)
+					}
+					m.store.at.Store(again)
+					pass(2 * time.Minute)
+				}
 				s.end()
 				off = c.then
 				s = begin(t, m, dir, wall)
