@@ -15,13 +15,16 @@ import (
 // at is an instant after which every plan may begin.
 func at(now int64) func(uptally.Plan) int64 { return func(uptally.Plan) int64 { return now } }
 
-func TestPlans(t *testing.T) {
+func TestDatePlans(t *testing.T) {
 	ctx := t.Context()
 	store := &ledger.Memory{}
 	dated := func(now int64, want ...uptally.Plan) []uptally.Plan {
 		t.Helper()
-		got, err := server.Plans(ctx, store, at(now), want)
+		got, fresh, err := server.DatePlans(ctx, store, at(now), want)
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.AddPlans(ctx, fresh...); err != nil {
 			t.Fatal(err)
 		}
 		return got
@@ -62,17 +65,17 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-func TestPlansRefuses(t *testing.T) {
+func TestDatePlansRefuses(t *testing.T) {
 	bad := ledgertest.Plan(0)
 	bad.Quorum = 2
-	_, err := server.Plans(t.Context(), &ledger.Memory{}, at(0), []uptally.Plan{bad})
+	_, _, err := server.DatePlans(t.Context(), &ledger.Memory{}, at(0), []uptally.Plan{bad})
 	if want := `plan check "portal-home": quorum: got "2", want 1 to 1, the number of sites`; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
 // From is a slot of some site, after now, and no site has a slot between.
-func TestPlansFirstSlot(t *testing.T) {
+func TestDatePlansFirstSlot(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := ledgertest.Plan(0)
 		p.Sites = []string{"a", "b", "c", "d", "e"}[:rapid.IntRange(1, 5).Draw(rt, "sites")]
@@ -80,7 +83,7 @@ func TestPlansFirstSlot(t *testing.T) {
 		p.Timeout = 1
 		p.Gap = 1_000
 		now := rapid.Int64Range(-1_000, 1_000).Draw(rt, "now")
-		got, err := server.Plans(t.Context(), &ledger.Memory{}, at(now), []uptally.Plan{p})
+		got, _, err := server.DatePlans(t.Context(), &ledger.Memory{}, at(now), []uptally.Plan{p})
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -95,7 +95,7 @@ func (h *house) plan(ctx context.Context, cfg *configs.Config) (*planned, error)
 	for i := range cfg.Checks {
 		want = append(want, cfg.Checks[i].Plan)
 	}
-	dated, err := server.Plans(ctx, h.store, h.after(cfg, len(agents) > 0), want)
+	dated, fresh, err := server.DatePlans(ctx, h.store, h.after(cfg, len(agents) > 0), want)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +103,21 @@ func (h *house) plan(ctx context.Context, cfg *configs.Config) (*planned, error)
 	if err != nil {
 		return nil, err
 	}
+	for _, p := range fresh {
+		past[p.Check] = append(past[p.Check], p)
+	}
 	p := &planned{cfg: cfg, live: livePlans(cfg, past), sharing: server.SharingOf(dated), series: seriesOf(past)}
 	if p.handouts, err = handOut(cfg, dated, settings, past); err != nil {
 		return nil, err
 	}
 	p.unmanned = h.unmanned(cfg, p.handouts, agents)
-	return p, h.planOwn(p, past)
+	if err := h.planOwn(p, past); err != nil {
+		return nil, err
+	}
+	if len(fresh) > 0 {
+		err = h.store.AddPlans(ctx, fresh...)
+	}
+	return p, err
 }
 
 // after says after which instant a new plan may begin: agents, where there are any, have to hear of it before, but for what this process

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -381,6 +382,40 @@ func TestSitesWithoutAgent(t *testing.T) {
 	}
 	if got, want := said(), "msg=\"nobody measures at a site: no agent of it is enrolled\" site=fra1 checks=1\n"; got != want {
 		t.Errorf("once its agent is revoked: got %q, want %q", got, want)
+	}
+}
+
+// Plans that cannot be handed out, since a site's payloads are larger than an answer may be, are refused before the ledger hears of them:
+// the old files put back change nothing.
+func TestRefusedPlansAreNotStored(t *testing.T) {
+	dir := t.TempDir()
+	text := "site: here\nreferences: []\nchecks:\n"
+	for i := range 4 { // 64 MiB as they are, a third more as they are handed out
+		name := fmt.Sprint("payload", i)
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, name), nil, 0o600), os.Truncate(filepath.Join(dir, name), 16<<20)); err != nil {
+			t.Fatal(err)
+		}
+		text += "  - name: web" + fmt.Sprint(i) + "\n    http: { url: \"http://192.0.2.1/\", method: POST, payload_file: " + name + " }\n    every: 31s\n"
+	}
+	file := filepath.Join(dir, "uptally.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := configs.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, store := newHouse(cfg, slog.New(slog.DiscardHandler)), &ledger.Memory{}
+	t.Cleanup(func() { h.site.engine.Close() })
+	h.store = store
+	err = h.startPlanning(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), `write plans of site "here": got `) {
+		t.Errorf("got %v, want the site and how long its plans are", err)
+	}
+	for i := range 4 {
+		if ps, err := store.Plans(t.Context(), fmt.Sprint("web", i)); err != nil || len(ps) > 0 {
+			t.Errorf("got plans %v, %v, want none", ps, err)
+		}
 	}
 }
 
