@@ -189,12 +189,25 @@ func (d Day) appendPayload(dst []byte) []byte {
 type HeadDecoder struct {
 	// Checked says that HeadDigest found the checksum of each head right, so that it is not computed again.
 	Checked bool
-	// Passing says that the runs of a day are of use until the next one is decoded, which takes their place.
+	// Passing says that the runs and latencies of a day are of use until the next one is decoded, which takes their place.
 	Passing bool
 
 	deltas, lates, reasons []valueRun
-	room                   []Run    // its spare capacity is for days to come
-	buckets                []bucket // likewise, of their latencies
+	kept, passing          decoded // apart: what is kept is nobody's to write again
+}
+
+// decoded is where days lie that were decoded.
+type decoded struct {
+	runs    []Run    // its spare capacity is for days to come
+	buckets []bucket // likewise, of their latencies
+}
+
+// room is where the next day goes.
+func (h *HeadDecoder) room() *decoded {
+	if !h.Passing {
+		return &h.kept
+	}
+	return &h.passing
 }
 
 // mostRoom is how many runs have an array in common, mostBuckets how many buckets: 32 kB, some twelve days of the first; a little
@@ -291,18 +304,19 @@ func (h *HeadDecoder) checkInstants(r *wireReader, first uint64) {
 func (h *HeadDecoder) join(at int64) []Run {
 	deltas, lates, reasons := h.deltas, h.lates, h.reasons
 	most := len(deltas) + len(lates) + len(reasons) // with each run, one of these comes to its end
+	room := &h.room().runs
 	if h.Passing {
-		h.room = h.room[:0]
+		*room = (*room)[:0]
 	}
-	if most > cap(h.room)-len(h.room) {
-		h.room = make([]Run, 0, max(most, min(2*cap(h.room), mostRoom)))
+	if most > cap(*room)-len(*room) {
+		*room = make([]Run, 0, max(most, min(2*cap(*room), mostRoom)))
 	}
-	runs := h.room[len(h.room):len(h.room)]
+	runs := (*room)[len(*room):len(*room)]
 	var delta, late, reason valueRun // what is left of the first of each list
 	for {
 		if late.count == 0 {
 			if len(lates) == 0 {
-				h.room = h.room[:len(h.room)+len(runs)]
+				*room = (*room)[:len(*room)+len(runs)]
 				return slices.Clip(runs)
 			}
 			late, lates = lates[0], lates[1:]

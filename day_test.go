@@ -436,7 +436,6 @@ func TestDecodeHeadCost(t *testing.T) {
 func TestHeadDecoderKeepsDays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var decoder uptally.HeadDecoder
-		passing := uptally.HeadDecoder{Passing: true} // of which only the last day stays
 		var got, want [][]uptally.Run
 		for _, rs := range rapid.SliceOfN(rapid.SliceOfN(anyResult(), 1, 40), 1, 20).Draw(t, "days") {
 			d := uptally.FoldDay(home1, fra, day, rs)
@@ -449,10 +448,12 @@ func TestHeadDecoderKeepsDays(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, want = append(got, read.Runs), append(want, d.Runs)
-			last, _, err := passing.Runs(data)
-			if diff := cmp.Diff(d.Runs, last.Runs); err != nil || diff != "" {
+			decoder.Passing = true // takes nothing's place but that of the last one that passed
+			last, err := decoder.Head(data)
+			if diff := cmp.Diff(d.Runs, last.Day.Runs); err != nil || diff != "" {
 				t.Fatal(err, diff)
 			}
+			decoder.Passing = false
 		}
 		for _, runs := range got {
 			_ = append(runs, uptally.Run{N: -1})

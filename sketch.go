@@ -129,10 +129,14 @@ func (h *HeadDecoder) sketch(r *wireReader, n uint64) Sketch {
 	if r.err != nil {
 		return Sketch{}
 	}
-	if int(k) > cap(h.buckets)-len(h.buckets) {
-		h.buckets = make([]bucket, 0, max(int(k), min(2*cap(h.buckets), mostBuckets)))
+	room := &h.room().buckets
+	if h.Passing {
+		*room = (*room)[:0]
 	}
-	all := h.buckets[len(h.buckets):len(h.buckets)]
+	if int(k) > cap(*room)-len(*room) {
+		*room = make([]bucket, 0, max(int(k), min(2*cap(*room), mostBuckets)))
+	}
+	all := (*room)[len(*room):len(*room)]
 	next, left := uint64(0), n
 	for ; k > 0 && r.err == nil; k-- {
 		passed, count, size := shortPair(r.data)
@@ -154,6 +158,6 @@ func (h *HeadDecoder) sketch(r *wireReader, n uint64) Sketch {
 	if r.err != nil || len(all) == 0 {
 		return Sketch{}
 	}
-	h.buckets = h.buckets[:len(h.buckets)+len(all)]
+	*room = (*room)[:len(*room)+len(all)]
 	return Sketch{slices.Clip(all)}
 }

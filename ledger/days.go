@@ -290,16 +290,16 @@ func (t *tables) Runs(ctx context.Context, check, site uptally.ID, from, to int3
 	})
 }
 
-// Heads returns heads: those of sealed days as they are stored.
-func (t *tables) Heads(ctx context.Context, check, site uptally.ID, from, to int32) (heads []uptally.Head, err error) {
-	err = t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
+// Heads passes heads by: those of sealed days as they are stored.
+func (t *tables) Heads(ctx context.Context, check, site uptally.ID, from, to int32, f func(uptally.Head) error) error {
+	return t.reading(ctx, Series{check, site}, from, to, func(ctx context.Context, v *view, of *viewDay) error {
+		v.decoder.Passing = true
 		h, err := v.head(ctx, of)
-		if len(h.Day.Runs) > 0 {
-			heads = append(slices.Grow(heads, v.left), h)
+		if err != nil || len(h.Day.Runs) == 0 {
+			return err
 		}
-		return err
+		return f(h)
 	})
-	return noneBeside(heads, err)
 }
 
 func (v *view) head(ctx context.Context, of *viewDay) (uptally.Head, error) {

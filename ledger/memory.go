@@ -140,24 +140,15 @@ func (m *Memory) Runs(ctx context.Context, check, site uptally.ID, from, to int3
 }
 
 // Heads folds all results.
-func (m *Memory) Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error) {
+func (m *Memory) Heads(ctx context.Context, check, site uptally.ID, from, to int32, f func(uptally.Head) error) error {
 	days, err := m.Days(ctx, check, site, from, to)
-	if err != nil {
-		return nil, err
-	}
-	return headsOf(days)
-}
-
-func headsOf(days []uptally.Day) ([]uptally.Head, error) {
-	var heads []uptally.Head
-	for _, d := range days {
-		h, err := d.Head()
-		if err != nil {
-			return nil, err
+	for i := 0; i < len(days) && err == nil; i++ {
+		var h uptally.Head
+		if h, err = days[i].Head(); err == nil {
+			err = f(h)
 		}
-		heads = append(heads, h)
 	}
-	return heads, nil
+	return err
 }
 
 // Failures returns what is not up or stands beside another result of its slot.

@@ -288,7 +288,7 @@ func dayBytes(t *testing.T, s ledger.Store, of ledger.Series) []byte {
 		}
 		all = d.AppendBody(all)
 	}
-	heads, err := s.Heads(t.Context(), of.Check, of.Site, ledgertest.Day-9, ledgertest.Day+9)
+	heads, err := ledgertest.Heads(t.Context(), s, of.Check, of.Site, ledgertest.Day-9, ledgertest.Day+9)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -239,12 +239,12 @@ func TestTwoServersSealOneLedger(t *testing.T) {
 // heads are the canonical bytes of the heads of the series of the stories.
 func heads(t *testing.T, s ledger.Store, from, to int32) [][]byte {
 	t.Helper()
-	hs, err := s.Heads(t.Context(), ledgertest.Check, ledgertest.Site, from, to)
 	var all [][]byte
-	for _, h := range hs {
-		data, e := h.AppendBinary(nil)
-		all, err = append(all, data), errors.Join(err, e)
-	}
+	err := s.Heads(t.Context(), ledgertest.Check, ledgertest.Site, from, to, func(h uptally.Head) error {
+		data, err := h.AppendBinary(nil)
+		all = append(all, data)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,8 +123,8 @@ type Store interface {
 	// Runs calls f with the days of one series, as of one moment. The runs of a day are of use until f returns, and f does not read
 	// the store. What came before an error is of no use. An error of f ends it and is in the error of Runs.
 	Runs(ctx context.Context, check, site uptally.ID, from, to int32, f func(Outcomes) error) error
-	// Heads returns the heads of one series, with their digests.
-	Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error)
+	// Heads calls f with the heads of one series, with their latencies and digests, in the same way.
+	Heads(ctx context.Context, check, site uptally.ID, from, to int32, f func(uptally.Head) error) error
 	// Days returns whole days of one series. Where response times were dropped it is an error.
 	Days(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
 	// Failures returns the results of one series that are not up, with their text, ordered by Result.Compare, scheduled

@@ -184,7 +184,7 @@ func (r *seriesReader) sweep(from, to int32, read func(from, to int32) error) {
 		return
 	}
 	middle := int32((int64(from) + int64(to)) >> 1)
-	if _, always := r.s.Heads(r.ctx, r.Check, r.Site, math.MinInt32, math.MinInt32+1); middle == from || always != nil {
+	if always := r.s.Heads(r.ctx, r.Check, r.Site, math.MinInt32, math.MinInt32+1, func(uptally.Head) error { return nil }); middle == from || always != nil {
 		r.problems++
 		r.failed(fmt.Errorf("read check %v at site %v: %w", r.Check, r.Site, err))
 		return
@@ -193,18 +193,31 @@ func (r *seriesReader) sweep(from, to int32, read func(from, to int32) error) {
 	r.sweep(middle, to, read)
 }
 
+// storedHead is a head in its canonical bytes.
+type storedHead struct {
+	day     int32
+	results int
+	data    []byte
+}
+
 // heads reads the heads of some days, and then what belongs to them.
 func (r *seriesReader) heads(from, to int32) error {
-	heads, err := r.s.Heads(r.ctx, r.Check, r.Site, from, to)
+	var heads []storedHead
+	err := r.s.Heads(r.ctx, r.Check, r.Site, from, to, func(h uptally.Head) error {
+		data, err := h.AppendBinary(nil)
+		heads = append(heads, storedHead{h.Day.Day, h.Day.Len(), data})
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	for _, h := range heads {
+		r.days.add(h.data)
+		r.inventory.Results += h.results
+	}
 	for len(heads) > 0 {
 		n := min(daysAtOnce, len(heads))
-		if err := r.count(heads[:n]); err != nil {
-			return err
-		}
-		first, last := heads[0].Day.Day, heads[n-1].Day.Day
+		first, last := heads[0].day, heads[n-1].day
 		r.sweep(first, last+1, r.readFailures)
 		if first = max(first, r.timesFrom); first <= last {
 			r.sweep(first, last+1, func(from, to int32) error { return r.readTimes(from, to, heads[:n]) })
@@ -214,21 +227,8 @@ func (r *seriesReader) heads(from, to int32) error {
 	return nil
 }
 
-// count takes heads into the inventory.
-func (r *seriesReader) count(heads []uptally.Head) error {
-	for _, h := range heads {
-		data, err := h.AppendBinary(nil)
-		if err != nil {
-			return err
-		}
-		r.days.add(data)
-		r.inventory.Results += h.Day.Len()
-	}
-	return nil
-}
-
 // readTimes reads whole days and demands that each makes the very head that is kept of it.
-func (r *seriesReader) readTimes(from, to int32, heads []uptally.Head) error {
+func (r *seriesReader) readTimes(from, to int32, heads []storedHead) error {
 	days, err := r.s.Days(r.ctx, r.Check, r.Site, from, to)
 	if err != nil {
 		return err
@@ -239,10 +239,7 @@ func (r *seriesReader) readTimes(from, to int32, heads []uptally.Head) error {
 			return fmt.Errorf("day %d: %w", d.Day, err)
 		}
 		for _, h := range heads {
-			if h.Day.Day != d.Day {
-				continue
-			}
-			if kept, err := h.AppendBinary(nil); err != nil || !bytes.Equal(kept, whole) {
+			if h.day == d.Day && !bytes.Equal(h.data, whole) {
 				r.problem(fmt.Errorf("check %v at site %v, day %d: got another head than that of its response times: %w", r.Check, r.Site, d.Day, uptally.ErrDamaged))
 			}
 		}

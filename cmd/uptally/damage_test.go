@@ -174,7 +174,7 @@ func (b *bench) readings() map[string]reading {
 			ask("runs"+of, func() (any, error) {
 				return ledgertest.Runs(ctx, store, c, s, math.MinInt32, math.MaxInt32)
 			})
-			ask("heads"+of, func() (any, error) { return headsOf(store.Heads(ctx, c, s, math.MinInt32, math.MaxInt32)) })
+			ask("heads"+of, func() (any, error) { return headsOf(ledgertest.Heads(ctx, store, c, s, math.MinInt32, math.MaxInt32)) })
 			ask("days"+of, func() (any, error) { return store.Days(ctx, c, s, math.MinInt32, math.MaxInt32) })
 			ask("failures"+of, func() (any, error) { return store.Failures(ctx, c, s, math.MinInt64, math.MaxInt64) })
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/uptally/uptally/configs"
 	"github.com/uptally/uptally/ledger"
 	"github.com/uptally/uptally/ledger/history"
+	"github.com/uptally/uptally/ledger/ledgertest"
 	"github.com/uptally/uptally/statements"
 )
 
@@ -343,7 +344,7 @@ func contents(t *testing.T, store ledger.Store) string {
 	series, err := store.Series(t.Context())
 	note(series, err)
 	for _, s := range series {
-		heads, err := store.Heads(t.Context(), s.Check, s.Site, math.MinInt32, math.MaxInt32)
+		heads, err := ledgertest.Heads(t.Context(), store, s.Check, s.Site, math.MinInt32, math.MaxInt32)
 		note(heads, err)
 	}
 	open, err := store.Open(t.Context())

@@ -45,26 +45,18 @@ func (r dayRow) appendCSV(dst []byte) []byte {
 
 // head adds the row of one day of the series.
 func (n named) head(ctx context.Context, l Ledger, day int32, add func(dayRow) error) error {
-	heads, err := l.Heads(ctx, n.Check, n.Site, day, day+1)
-	if err != nil {
-		return err
-	}
-	for _, h := range heads {
+	return l.Heads(ctx, n.Check, n.Site, day, day+1, func(h uptally.Head) error {
 		by := map[uptally.Outcome]int64{}
 		for _, run := range h.Day.Runs {
 			by[run.Reason.Outcome()] += int64(run.N)
 		}
 		count := h.Latency.Count()
 		rank := func(percent int64) int64 { return h.Latency.Rank((count*percent + 99) / 100) }
-		err := add(dayRow{
+		return add(dayRow{
 			Check: n.check, Site: n.site, Day: h.Day.Day,
 			Up: by[uptally.Up], Down: by[uptally.Down], Void: by[uptally.Void], Missed: by[uptally.Missed], Unknown: by[uptally.Unknown],
 			Count: count, P50: rank(50), P95: rank(95), P99: rank(99), Error: sketchError,
 			Digest: hex.EncodeToString(h.Digest[:]),
 		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }

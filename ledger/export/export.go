@@ -16,7 +16,7 @@ type Ledger interface {
 	Series(ctx context.Context) ([]ledger.Series, error)
 	Names(ctx context.Context, kind string) ([]string, error)
 	Days(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Day, error)
-	Heads(ctx context.Context, check, site uptally.ID, from, to int32) ([]uptally.Head, error)
+	Heads(ctx context.Context, check, site uptally.ID, from, to int32, f func(uptally.Head) error) error
 	Failures(ctx context.Context, check, site uptally.ID, from, to int64) ([]uptally.Result, error)
 }
 

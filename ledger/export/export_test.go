@@ -109,7 +109,7 @@ func TestDaysAsCSV(t *testing.T) {
 	filled(t, &m, story())
 	want := storyDays
 	for _, check := range []uptally.ID{other, Check} {
-		heads, err := m.Heads(context.Background(), check, Site, Day, Day+2)
+		heads, err := Heads(context.Background(), &m, check, Site, Day, Day+2)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,8 +104,8 @@ func sameSeries(t *testing.T, want, got ledger.Store) {
 		t.Fatalf("series: got %v, %v, want %v", have, err, all)
 	}
 	for _, s := range all {
-		w, err := want.Heads(ctx, s.Check, s.Site, Day-9, Day+9)
-		g, err2 := got.Heads(ctx, s.Check, s.Site, Day-9, Day+9)
+		w, err := Heads(ctx, want, s.Check, s.Site, Day-9, Day+9)
+		g, err2 := Heads(ctx, got, s.Check, s.Site, Day-9, Day+9)
 		if err = errors.Join(err, err2); err != nil {
 			t.Fatal(err)
 		}

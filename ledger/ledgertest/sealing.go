@@ -195,7 +195,7 @@ func Series() []ledger.Series { return []ledger.Series{{Check: Check, Site: Site
 
 func headDigest(t testing.TB, s ledger.Store, check uptally.ID) [32]byte {
 	t.Helper()
-	heads, err := s.Heads(t.Context(), check, Site, Day, Day+1)
+	heads, err := Heads(t.Context(), s, check, Site, Day, Day+1)
 	if err != nil || len(heads) != 1 {
 		t.Fatalf("got %d heads, %v, want one", len(heads), err)
 	}

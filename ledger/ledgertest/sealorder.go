@@ -183,6 +183,19 @@ func Runs(ctx context.Context, s ledger.Store, check, site uptally.ID, from, to 
 	return days, err
 }
 
+// Heads keeps what Store.Heads passes by.
+func Heads(ctx context.Context, s ledger.Store, check, site uptally.ID, from, to int32) (heads []uptally.Head, err error) {
+	err = s.Heads(ctx, check, site, from, to, func(h uptally.Head) error {
+		data, err := h.AppendBinary(nil)
+		if err == nil {
+			h, err = uptally.DecodeHead(data)
+		}
+		heads = append(heads, h)
+		return err
+	})
+	return heads, err
+}
+
 // ReadSeries reads a series in every depth, days from ≤ day < to. Heads and digests that are not those of the days are an error.
 func ReadSeries(ctx context.Context, s ledger.Store, of ledger.Series, from, to int32) (a Readings, err error) {
 	var outcomes []ledger.Outcomes
@@ -190,7 +203,7 @@ func ReadSeries(ctx context.Context, s ledger.Store, of ledger.Series, from, to 
 	for _, read := range []func() error{
 		func() error { outcomes, err = Runs(ctx, s, of.Check, of.Site, from, to); return err },
 		func() error { a.Days, err = s.Days(ctx, of.Check, of.Site, from, to); return err },
-		func() error { heads, err = s.Heads(ctx, of.Check, of.Site, from, to); return err },
+		func() error { heads, err = Heads(ctx, s, of.Check, of.Site, from, to); return err },
 		func() error {
 			a.Failures, err = s.Failures(ctx, of.Check, of.Site, int64(from)*uptally.DayMillis, int64(to)*uptally.DayMillis)
 			return err
