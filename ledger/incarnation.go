@@ -49,9 +49,9 @@ func readIncarnation(ctx context.Context, s session) (newest incarnationRow, err
 	return newest, err
 }
 
-// Reincarnate gives the ledger a new name.
+// Reincarnate gives the ledger a new name. What it reads is of one moment: the rows, and their number and digests, that another server adds to.
 func (t *tables) Reincarnate(ctx context.Context, was uint64, why string) (id uint64, err error) {
-	err = t.engine.write(ctx, func(ctx context.Context, s session) error {
+	err = again(ctx, t.engine.writeSnapshot, func(ctx context.Context, s session) error {
 		is, err := readIncarnation(ctx, s)
 		if err != nil || uint64(is.id) != was {
 			id = uint64(is.id)
@@ -64,9 +64,7 @@ func (t *tables) Reincarnate(ctx context.Context, was uint64, why string) (id ui
 			return err
 		}
 		if n == 0 {
-			is, err := readIncarnation(ctx, s)
-			id = uint64(is.id)
-			return err
+			return errAgain
 		}
 		return addTally(ctx, s, tallyIncarnation, tally{1, next.row()})
 	})
