@@ -1,6 +1,7 @@
 package ship_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,12 +28,13 @@ func TestKeepingWithWrongClocks(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			in(t, func(t *testing.T, m *member) {
 				dir := t.TempDir()
-				off, jump := c.first, time.Duration(0)
-				now := func() time.Time { return time.Now().Add(off) }
+				var off, jump atomic.Int64 // in ns
+				off.Store(int64(c.first))
+				now := func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
 				wall := func(o *ship.Options) {
 					o.Now = now
 					o.Open = func() (*ledger.Spool, error) {
-						return ledger.OpenSpool(dir, ledger.SpoolOptions{Now: func() int64 { return now().Add(jump).UnixMilli() }})
+						return ledger.OpenSpool(dir, ledger.SpoolOptions{Now: func() int64 { return now().Add(time.Duration(jump.Load())).UnixMilli() }})
 					}
 				}
 				backup := m.store.at.Load().Clone()
@@ -41,7 +43,7 @@ func TestKeepingWithWrongClocks(t *testing.T) {
 					s.append()
 					pass(time.Second)
 				}
-				jump = c.jump
+				jump.Store(int64(c.jump))
 				pass(2 * time.Minute)
 				s.delivered(3)
 				if c.confirmed {
@@ -53,7 +55,7 @@ func TestKeepingWithWrongClocks(t *testing.T) {
 					pass(2 * time.Minute)
 				}
 				s.end()
-				off = c.then
+				off.Store(int64(c.then))
 				s = begin(t, m, dir, wall)
 				defer s.end()
 				pass(2 * time.Minute)
