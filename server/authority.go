@@ -76,7 +76,7 @@ func untilMade(keyFile string) error {
 		select {
 		case <-look.C:
 		case <-end.C:
-			return fmt.Errorf("got a certificate and no key %q within 5s: remove the certificate if no other process is making them", keyFile)
+			return fmt.Errorf("got a certificate and no key %q within 5s: put the key back from its copy, or remove the certificate where no agent was enrolled by it yet", keyFile)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func TestAuthorityWithoutKey(t *testing.T) {
 	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
-	want := "make authority: got a certificate and no key \"" + key + "\" within 5s: remove the certificate if no other process is making them"
+	want := "make authority: got a certificate and no key \"" + key + "\" within 5s: put the key back from its copy, or remove the certificate where no agent was enrolled by it yet"
 	if _, err := server.OpenAuthority(dir); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
