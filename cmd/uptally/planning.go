@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -52,9 +53,13 @@ func (h *house) known(check, site uptally.ID) bool {
 			h.log.Error("plans of the ledger not read", "err", err)
 			return true
 		}
-		all := seriesOf(past)
-		p.series.Store(&all)
 		p.readAt = now
+		was, all := p.series.Load(), seriesOf(past)
+		maps.Copy(all, *was) // a plan stays; what a reload has added since the ledger was read is not there
+		p.series.CompareAndSwap(was, &all)
+		if all[series] {
+			return true
+		}
 	}
 	return (*p.series.Load())[series]
 }

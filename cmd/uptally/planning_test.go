@@ -385,6 +385,33 @@ func TestSitesWithoutAgent(t *testing.T) {
 	}
 }
 
+// namesThen is a ledger beside which something happens while its names are read.
+type namesThen struct {
+	*ledger.Memory
+	then func()
+}
+
+func (l namesThen) Names(ctx context.Context, kind string) ([]string, error) {
+	names, err := l.Memory.Names(ctx, kind)
+	l.then()
+	return names, err
+}
+
+// A reload puts a check in force while the plans of the ledger are read because of a strange one: the check stays known, or its first
+// results would be held for good.
+func TestKnownBesideAReload(t *testing.T) {
+	strange, fresh := [2]uptally.ID{1, 1}, [2]uptally.ID{2, 2}
+	h := &house{log: slog.New(slog.DiscardHandler)}
+	h.planning.series.Store(&map[[2]uptally.ID]bool{})
+	h.store = namesThen{&ledger.Memory{}, func() { h.planning.series.Store(&map[[2]uptally.ID]bool{fresh: true}) }}
+	if h.known(strange[0], strange[1]) {
+		t.Error("got a check known that nobody planned")
+	}
+	if !h.known(fresh[0], fresh[1]) {
+		t.Error("got a check strange that a reload put in force")
+	}
+}
+
 // Plans that cannot be handed out, since a site's payloads are larger than an answer may be, are refused before the ledger hears of them:
 // the old files put back change nothing.
 func TestRefusedPlansAreNotStored(t *testing.T) {
